@@ -1,0 +1,3 @@
+//! campanile
+pub mod proto;
+pub mod time;

@@ -1,0 +1,3 @@
+//! What a node decides.
+mod exchange;
+pub use exchange::{Exchange, Source, Stamp};
