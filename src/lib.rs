@@ -1,3 +1,5 @@
 //! campanile
+pub mod clock;
 pub mod proto;
 pub mod time;
+pub mod wire;

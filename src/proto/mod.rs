@@ -1,3 +1,18 @@
-//! What a node decides.
+//! What a node decides, without I/O: no socket, no clock, no environment, no randomness of the
+//! operating system. Time and a seed are arguments.
+//!
+//! The files in the order the data flows: [`Exchange`] (four stamps) → `track` (one slave's clock)
+//! → `consensus` (who counts) → `ensemble` (cluster time) → [`Master`] (polls and deltas) →
+//! [`Slave`] (replies, and aims its discipline).
+
+mod counters;
+mod event;
 mod exchange;
+mod io;
+mod settings;
+
+pub use counters::{Counters, Drop};
+pub use event::{Adjusted, Event, Measured, Round, Slot, Who};
 pub use exchange::{Exchange, Source, Stamp};
+pub use io::{Core, Input, Output, Token};
+pub use settings::{Average, Identity, MasterSettings, SlaveSettings};

@@ -1,0 +1,103 @@
+//! What a node counts of its datagrams.
+
+use crate::wire::Reject;
+
+/// Why a datagram was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drop {
+    /// It does not decode.
+    Rejected(Reject),
+    /// It carries our own id: a reflection, or two nodes of one id.
+    Own,
+    /// It is meant for another node.
+    NotForUs,
+    /// A reply to no open poll: late, doubled or invented.
+    Unasked,
+    /// From a node that is not in the roster.
+    Stranger,
+    /// From a master that we do not obey.
+    NotOurMaster,
+    /// An adjust of a round or term that is past.
+    Stale,
+    /// An adjust that cannot be meant for this moment of this clock.
+    Implausible,
+    /// A join that the full roster has no room for.
+    Full,
+    /// A message for the other role.
+    WrongRole,
+}
+
+impl Drop {
+    const COUNT: usize = Reject::ALL.len() + 9;
+
+    /// All reasons, in the order of the counters.
+    pub const ALL: [Drop; Self::COUNT] = [
+        Drop::Rejected(Reject::Length),
+        Drop::Rejected(Reject::Magic),
+        Drop::Rejected(Reject::Version),
+        Drop::Rejected(Reject::Type),
+        Drop::Rejected(Reject::Field),
+        Drop::Own,
+        Drop::NotForUs,
+        Drop::Unasked,
+        Drop::Stranger,
+        Drop::NotOurMaster,
+        Drop::Stale,
+        Drop::Implausible,
+        Drop::Full,
+        Drop::WrongRole,
+    ];
+
+    /// The name in reports and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Drop::Rejected(reject) => reject.name(),
+            Drop::Own => "own_id",
+            Drop::NotForUs => "not_for_us",
+            Drop::Unasked => "unasked",
+            Drop::Stranger => "stranger",
+            Drop::NotOurMaster => "not_our_master",
+            Drop::Stale => "stale",
+            Drop::Implausible => "implausible",
+            Drop::Full => "full",
+            Drop::WrongRole => "wrong_role",
+        }
+    }
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|&drop| drop == self).expect("ALL is complete")
+    }
+}
+
+/// Counts since the node started.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Datagrams that came in, whatever they were.
+    pub received: u64,
+    /// Datagrams that went out.
+    pub sent: u64,
+    /// Replies that were in order but took longer than the greatest allowed round trip.
+    pub slow: u64,
+    dropped: [u64; Drop::COUNT],
+}
+
+impl Counters {
+    /// How many datagrams were dropped for `reason`.
+    pub fn dropped(&self, reason: Drop) -> u64 {
+        self.dropped[reason.index()]
+    }
+
+    /// How many datagrams were dropped for any reason.
+    pub fn dropped_in_all(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+
+    /// The reasons that occurred, with their counts.
+    pub fn drops(&self) -> impl Iterator<Item = (Drop, u64)> + '_ {
+        Drop::ALL.into_iter().zip(self.dropped).filter(|&(_, count)| count > 0)
+    }
+
+    pub(super) fn drop(&mut self, reason: Drop) {
+        self.dropped[reason.index()] += 1;
+    }
+}

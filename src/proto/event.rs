@@ -1,0 +1,173 @@
+//! What a core tells people: drivers print, count and record it, and decide nothing by it.
+
+use std::net::SocketAddr;
+
+use crate::time::{Offset, Rate, Span};
+use crate::wire::{LeaveReason, Name, NodeId, Standing};
+
+/// Who an event is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Who {
+    /// The node's identity.
+    pub id: NodeId,
+    /// What people call it.
+    pub name: Name,
+    /// Where it is reached.
+    pub addr: SocketAddr,
+}
+
+/// Something that happened in a core.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Master: a slave is in the roster now.
+    Joined(Who),
+    /// Master: a slave took leave, or was forgotten after long silence.
+    Left {
+        /// The slave.
+        who: Who,
+        /// It said so; otherwise it was forgotten.
+        said_so: bool,
+    },
+    /// Master: a slave came back with another boot nonce.
+    Restarted(Who),
+    /// Master: a slave speaks from another address now, given in `who`.
+    Moved {
+        /// The slave, with its new address.
+        who: Who,
+        /// Its old address.
+        from: SocketAddr,
+    },
+    /// Master: a slave has not answered for the last polls.
+    Unreachable(Who),
+    /// Master: an unreachable slave answers again.
+    Reachable(Who),
+    /// Master: a join was refused because the roster is full. Said once until a place is free.
+    RosterFull,
+    /// Master: nobody can be reached; said once until somebody can.
+    Alone,
+    /// Master: cluster time was formed from the clocks of this many members.
+    Formed {
+        /// The master included.
+        members: u32,
+    },
+    /// Master: this member's clock does not count any more.
+    Falseticker {
+        /// The member; may be the master itself.
+        who: Who,
+        /// How far from the others' median.
+        by: Offset,
+    },
+    /// Master: this member's clock counts again.
+    Counted(Who),
+    /// Master: no majority agrees; cluster time goes on by prediction alone. Said once.
+    Hold,
+    /// Master: a majority agrees again.
+    Resumed,
+    /// Master: a round was closed.
+    Round(Round),
+    /// Master: one exchange was completed.
+    Exchange(Measured),
+    /// Master: a slave's slot of this round was closed.
+    Slot(Slot),
+    /// Slave: this is our master now.
+    Following(Who),
+    /// Slave: the master took leave.
+    MasterLeft {
+        /// The master.
+        who: Who,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// Slave: the master has not been heard for long.
+    MasterSilent(Who),
+    /// Slave: no master answers at any of the addresses; said once until one does.
+    NoMaster,
+    /// Slave: the master refused us, its roster is full. Said once.
+    Refused(SocketAddr),
+    /// Slave: an adjust was applied.
+    Adjusted(Adjusted),
+    /// The last map has expired; the clock runs on at its learned rate.
+    Holdover,
+    /// The clock was stepped.
+    Stepped {
+        /// By how much; positive: forward.
+        by: Offset,
+    },
+}
+
+/// The close of a master's round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Round {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Members in the roster, the master included.
+    pub members: u32,
+    /// Members that answered lately, the master included.
+    pub reachable: u32,
+    /// Members that count in the average.
+    pub counted: u32,
+    /// Greatest minus least measured offset among those that count.
+    pub spread: Span,
+    /// What the master itself shows minus cluster time.
+    pub offset: Offset,
+    /// Rate of cluster time against the master's Local.
+    pub rate: Rate,
+}
+
+/// One exchange as measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// The slave.
+    pub id: NodeId,
+    /// Round trip.
+    pub round_trip: Span,
+    /// The worse of the two directions' delays above the least known: queueing and stamp noise.
+    pub noise: Span,
+}
+
+/// What a slot of one round brought.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slot {
+    /// The slave.
+    pub id: NodeId,
+    /// The round.
+    pub round: u32,
+    /// The last eight rounds, newest in the lowest bit; set where at least one reply came.
+    pub reach: u8,
+    /// What the slave shows minus cluster time, by the master's estimate; none before cluster
+    /// time was formed.
+    pub offset: Option<Offset>,
+    /// Its Local's rate against cluster time.
+    pub rate: Rate,
+    /// One standard deviation of the offset.
+    pub sigma: Span,
+    /// Least round trip of the burst; none where no reply came.
+    pub round_trip: Option<Span>,
+    /// Its standing.
+    pub standing: Standing,
+    /// How often its clock was stepped since it booted.
+    pub steps: u16,
+}
+
+/// What a slave did with an adjust.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adjusted {
+    /// The master's round.
+    pub round: u32,
+    /// What we show minus cluster time, before the correction.
+    pub offset: Offset,
+    /// Rate of cluster time against our Local.
+    pub rate: Rate,
+    /// One standard deviation of the offset.
+    pub sigma: Span,
+    /// The hard bound.
+    pub bound: Span,
+    /// What the master thinks of our clock.
+    pub standing: Standing,
+    /// Members of the cluster.
+    pub members: u32,
+    /// Members that count.
+    pub counted: u32,
+    /// Spread of the cluster by the master's measure.
+    pub spread: Span,
+}

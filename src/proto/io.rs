@@ -1,0 +1,109 @@
+//! The core's surface: what goes in, what comes out, and who calls when.
+//!
+//! A driver owns the sockets, the clock and the timer. It hands everything that happens to
+//! [`Core::handle`], then drains [`Core::poll`] until that returns `None`, then sleeps until
+//! [`Core::deadline`]. Calling `poll` too early or too often is harmless. Handling only records;
+//! only a deadline that has come decides. The same loop serves sockets, the simulator and fuzzing.
+
+use std::net::SocketAddr;
+
+use super::event::Event;
+use super::exchange::Stamp;
+use super::{Counters, Source};
+use crate::clock::{Adjustment, Quality};
+use crate::time::{Local, Map, Shown, Time};
+use crate::wire::Buffer;
+
+/// Names one sent datagram whose transmit time matters, so that a better reading of it can follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u64);
+
+/// What a driver tells a core.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// A datagram came.
+    Datagram {
+        /// From where.
+        from: SocketAddr,
+        /// When it arrived, and who says so.
+        at: Stamp<Local>,
+        /// What it holds; anything at all.
+        bytes: &'a [u8],
+    },
+    /// The kernel or the card tells when an earlier datagram left. May be late, may never come.
+    Sent {
+        /// Which datagram.
+        token: Token,
+        /// When it left, and who says so.
+        at: Stamp<Local>,
+    },
+    /// The clock's course after a [`Output::Steer`] was carried out, as the clock reports it.
+    Steered {
+        /// From now on.
+        map: Map<Local, Shown>,
+    },
+    /// The addresses behind the configured names, resolved anew.
+    Addresses(&'a [SocketAddr]),
+    /// The driver does (or does not) deliver [`Input::Sent`] for datagrams that carry a token.
+    TransmitStamps(bool),
+    /// End in order: take leave, then report [`Core::done`].
+    Stop,
+}
+
+/// What a core asks of its driver.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send the buffer's datagram now: the core has just written the present moment into it.
+    Send {
+        /// To where.
+        to: SocketAddr,
+        /// Set where a better reading of the transmit time would help.
+        token: Option<Token>,
+    },
+    /// Change the clock's course, and answer with [`Input::Steered`].
+    Steer(Adjustment),
+    /// Tell the clock's other readers how good it is.
+    Publish(Quality),
+    /// Something worth printing, counting or recording.
+    Event(Event),
+}
+
+/// A node's protocol logic without I/O: a master or a slave.
+pub trait Core {
+    /// Takes note of something that happened. `now` is the present on Local and must not run
+    /// backwards between calls.
+    fn handle(&mut self, now: Time<Local>, input: Input<'_>);
+
+    /// Decides what is due at `now` and gives the next thing to do, writing a datagram into
+    /// `buffer` where that is [`Output::Send`]. Read the clock anew for each call: `now` becomes
+    /// the transmit time of what is sent. `None`: nothing until [`Core::deadline`].
+    fn poll(&mut self, now: Time<Local>, buffer: &mut Buffer) -> Option<Output>;
+
+    /// When to call [`Core::poll`] next if nothing else happens before; `None`: never.
+    fn deadline(&self) -> Option<Time<Local>>;
+
+    /// Whether the core has ended after [`Input::Stop`] and wants no further call.
+    fn done(&self) -> bool;
+
+    /// What came in, went out and was dropped so far.
+    fn counters(&self) -> &Counters;
+}
+
+impl Source {
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Source::Daemon => 0,
+            Source::Kernel => 1,
+            Source::Hardware => 2,
+        }
+    }
+
+    /// The source behind a number that decoding has found to be at most 2.
+    pub(super) const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Source::Daemon,
+            1 => Source::Kernel,
+            _ => Source::Hardware,
+        }
+    }
+}

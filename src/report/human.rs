@@ -1,0 +1,117 @@
+//! Numbers for people: three significant digits and a unit of the right size.
+
+use crate::time::{Offset, Rate, Span};
+
+const UNITS_OF_TIME: [(f64, &str); 8] = [
+    (1.0, "ns"),
+    (1e3, "µs"),
+    (1e6, "ms"),
+    (1e9, "s"),
+    (60e9, "min"),
+    (3_600e9, "h"),
+    (86_400e9, "d"),
+    (31_557_600e9, "y"),
+];
+
+const UNITS_OF_RATE: [(f64, &str); 3] = [(1.0, "ppb"), (1e3, "ppm"), (1e7, "%")];
+
+const UNITS_OF_COUNT: [(f64, &str); 4] = [(1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P")];
+
+/// A span as people read it: `0 ns`, `12.3 µs`, `250 ms`, `1.50 s`, `2.00 h`.
+pub fn human(span: Span) -> String {
+    match span.as_nanos() {
+        nanos @ 0..1_000 => format!("{nanos} ns"),
+        nanos => scaled(nanos as f64, &UNITS_OF_TIME, 1000.0),
+    }
+}
+
+/// An offset as people read it, always with its sign: `+250 ms`, `-12.3 µs`, and `0 ns`.
+pub fn human_offset(offset: Offset) -> String {
+    let sign = match offset.as_nanos() {
+        1.. => "+",
+        0 => "",
+        _ => "-",
+    };
+    format!("{sign}{}", human(offset.abs()))
+}
+
+/// A rate as people read it, always with its sign: `-40.0 ppm`, `+12.0 ppb`, and `0 ppm`.
+pub fn human_rate(rate: Rate) -> String {
+    let size = rate.abs().as_ppb();
+    if size < 0.005 {
+        return "0 ppm".to_owned();
+    }
+    let sign = if rate.as_ppb() < 0.0 { "-" } else { "+" };
+    format!("{sign}{}", scaled(size, &UNITS_OF_RATE, 1000.0))
+}
+
+/// A count as people read it: in full up to seven digits, then `12.3 M`.
+pub fn human_count(count: u64) -> String {
+    match count {
+        0..10_000_000 => count.to_string(),
+        _ => scaled(count as f64, &UNITS_OF_COUNT, 1000.0),
+    }
+}
+
+/// `value` in the first unit in which it stays below the next, rounded to three digits: 999.6 µs
+/// is 1.00 ms, not 1000 µs.
+fn scaled(value: f64, units: &[(f64, &str)], last: f64) -> String {
+    for (i, (size, unit)) in units.iter().enumerate() {
+        let next = units.get(i + 1).map_or(f64::INFINITY, |(next, _)| next / size).min(last);
+        let digits = three_digits(value / size);
+        let is_last = i + 1 == units.len();
+        if is_last || digits.parse::<f64>().is_ok_and(|shown| shown < next) {
+            return format!("{digits} {unit}");
+        }
+    }
+    unreachable!("the last unit takes every value")
+}
+
+fn three_digits(value: f64) -> String {
+    match value {
+        v if v < 9.995 => format!("{v:.2}"),
+        v if v < 99.95 => format!("{v:.1}"),
+        v => format!("{v:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_well_at_every_size() {
+        let cases = [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1.00 µs"),
+            (12_345, "12.3 µs"),
+            (999_499, "999 µs"),
+            (999_600, "1.00 ms"),
+            (250_000_000, "250 ms"),
+            (1_500_000_000, "1.50 s"),
+            (59_960_000_000, "1.00 min"),
+            (59_940_000_000, "59.9 s"),
+            (7_200_000_000_000, "2.00 h"),
+            (86_400_000_000_000, "1.00 d"),
+            (i64::MAX as u64, "292 y"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(human(Span::from_nanos(nanos)), text);
+        }
+    }
+
+    #[test]
+    fn signs_and_rates_are_never_lost() {
+        assert_eq!(human_offset(Offset::from_nanos(250_000_000)), "+250 ms");
+        assert_eq!(human_offset(Offset::from_nanos(-12_345)), "-12.3 µs");
+        assert_eq!(human_offset(Offset::ZERO), "0 ns");
+        assert_eq!(human_rate(Rate::from_ppm(-40.0)), "-40.0 ppm");
+        assert_eq!(human_rate(Rate::from_ppb(0.25)), "+0.25 ppb");
+        assert_eq!(human_rate(Rate::from_ppb(999.9)), "+1.00 ppm");
+        assert_eq!(human_rate(Rate::from_ratio(0.02)), "+2.00 %");
+        assert_eq!(human_rate(Rate::ZERO), "0 ppm");
+        assert_eq!(human_count(9_999_999), "9999999");
+        assert_eq!(human_count(12_345_678), "12.3 M");
+    }
+}

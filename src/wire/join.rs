@@ -1,0 +1,33 @@
+//! Join: a slave asks to be polled.
+
+use super::field::{Reader, Writer};
+use super::message::Reject;
+use super::name::Name;
+use crate::time::Rate;
+
+/// Slave to master, repeated until the master answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Join {
+    /// Random; the welcome echoes it.
+    pub nonce: u64,
+    /// What people call the slave.
+    pub name: Name,
+    /// The rate of cluster time against its Local that the slave remembers from before.
+    pub saved_rate: Option<Rate>,
+}
+
+impl Join {
+    pub(super) fn encode(&self, out: &mut Writer<'_>) {
+        out.u64(self.nonce);
+        out.bytes(&self.name.to_field());
+        out.rate(self.saved_rate.unwrap_or(Rate::ZERO));
+        out.flag(self.saved_rate.is_some());
+    }
+
+    pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
+        let nonce = body.u64();
+        let name = Name::from_field(&body.bytes())?;
+        let rate = body.rate()?;
+        Ok(Self { nonce, name, saved_rate: body.flag()?.then_some(rate) })
+    }
+}

@@ -1,0 +1,122 @@
+//! A whole datagram: the header and one of the messages.
+
+use super::field::{Reader, Writer};
+use super::{
+    Adjust, BODY_LEN, Buffer, Header, Join, LEN, Leave, Poll, Reply, TRAILER_LEN, Welcome, header,
+};
+
+/// Why a datagram is not one of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reject {
+    /// It is not [`LEN`] bytes long.
+    Length,
+    /// It does not begin with the protocol's magic number.
+    Magic,
+    /// It is of a version that this crate does not speak.
+    Version,
+    /// It is of a type that this version does not know.
+    Type,
+    /// A field is outside its range.
+    Field,
+}
+
+impl Reject {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Reject; 5] =
+        [Reject::Length, Reject::Magic, Reject::Version, Reject::Type, Reject::Field];
+
+    /// The name in counters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reject::Length => "length",
+            Reject::Magic => "magic",
+            Reject::Version => "version",
+            Reject::Type => "type",
+            Reject::Field => "field",
+        }
+    }
+}
+
+/// The messages, by duty. The field layouts are with each type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// A slave asks to be polled.
+    Join(Join),
+    /// A master's answer to a join.
+    Welcome(Welcome),
+    /// A node goes.
+    Leave(Leave),
+    /// The master asks for the time.
+    Poll(Poll),
+    /// The slave answers a poll.
+    Reply(Reply),
+    /// The master's delta for one slave.
+    Adjust(Adjust),
+}
+
+impl Message {
+    const fn kind(&self) -> u8 {
+        match self {
+            Message::Join(_) => 1,
+            Message::Welcome(_) => 2,
+            Message::Leave(_) => 3,
+            Message::Poll(_) => 4,
+            Message::Reply(_) => 5,
+            Message::Adjust(_) => 6,
+        }
+    }
+}
+
+/// One datagram.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Datagram {
+    /// Who speaks, to whom.
+    pub header: Header,
+    /// What is said.
+    pub message: Message,
+}
+
+impl Datagram {
+    /// Writes the datagram into `out`. The trailer is zero.
+    pub fn encode(&self, out: &mut Buffer) {
+        let (head, rest) = out.split_first_chunk_mut::<{ header::LEN }>().expect("LEN covers it");
+        self.header.encode(self.message.kind(), head);
+        let (body, trailer) = rest.split_first_chunk_mut::<BODY_LEN>().expect("LEN covers it");
+        let writer = &mut Writer::new(body);
+        match &self.message {
+            Message::Join(m) => m.encode(writer),
+            Message::Welcome(m) => m.encode(writer),
+            Message::Leave(m) => m.encode(writer),
+            Message::Poll(m) => m.encode(writer),
+            Message::Reply(m) => m.encode(writer),
+            Message::Adjust(m) => m.encode(writer),
+        }
+        debug_assert_eq!(trailer.len(), TRAILER_LEN);
+        trailer.fill(0);
+    }
+
+    /// Reads a datagram.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it, in the order length, magic, version, sender, type,
+    /// fields.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Reject> {
+        let bytes: &Buffer = bytes.try_into().map_err(|_| Reject::Length)?;
+        let (head, rest) = bytes.split_first_chunk::<{ header::LEN }>().ok_or(Reject::Length)?;
+        let (body, _trailer) = rest.split_first_chunk::<BODY_LEN>().ok_or(Reject::Length)?;
+        let (header, kind) = Header::decode(head)?;
+        let reader = &mut Reader::new(body);
+        let message = match kind {
+            1 => Message::Join(Join::decode(reader)?),
+            2 => Message::Welcome(Welcome::decode(reader)?),
+            3 => Message::Leave(Leave::decode(reader)?),
+            4 => Message::Poll(Poll::decode(reader)?),
+            5 => Message::Reply(Reply::decode(reader)?),
+            6 => Message::Adjust(Adjust::decode(reader)?),
+            _ => return Err(Reject::Type),
+        };
+        Ok(Self { header, message })
+    }
+}
+
+const _: () = assert!(LEN == header::LEN + BODY_LEN + TRAILER_LEN);

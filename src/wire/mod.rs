@@ -1,0 +1,46 @@
+//! What a datagram is: messages to bytes and back, and nothing else.
+//!
+//! Every datagram of every type has the same length, [`LEN`]: a poll is as long as its reply, so
+//! that serialisation delays both ways alike, and nothing an outsider sends draws a larger answer.
+//! It is a fixed header, a body whose layout the type decides, and a trailer that is kept free for
+//! authentication. `docs/protocol.md` draws every field.
+//!
+//! Decoding checks length, magic and version before it looks at anything else, then every field
+//! that has a range. It cannot panic on any input, and it does not allocate but for names.
+
+mod adjust;
+mod field;
+mod header;
+mod join;
+mod leave;
+mod message;
+mod name;
+mod poll;
+mod reply;
+mod welcome;
+
+pub use adjust::{Adjust, Standing};
+pub use header::{BootId, Header, NodeId, Rank, Term};
+pub use join::Join;
+pub use leave::{Leave, LeaveReason};
+pub use message::{Datagram, Message, Reject};
+pub use name::Name;
+pub use poll::Poll;
+pub use reply::{Correction, Reply};
+pub use welcome::{Admission, Welcome};
+
+/// The length of every datagram in bytes.
+pub const LEN: usize = header::LEN + BODY_LEN + TRAILER_LEN;
+/// The length of a message's body in bytes. What a type does not use is zero.
+pub const BODY_LEN: usize = 128;
+/// The length of the trailer that is kept for authentication: key id, reserved, 128-bit MAC.
+pub const TRAILER_LEN: usize = 24;
+/// Version of the protocol that this crate speaks.
+pub const VERSION: u8 = 1;
+/// The port a master listens on unless told otherwise.
+pub const DEFAULT_PORT: u16 = 7045;
+
+/// A buffer that holds one datagram.
+pub type Buffer = [u8; LEN];
+
+const _: () = assert!(LEN == 192, "docs/protocol.md draws 192 bytes");

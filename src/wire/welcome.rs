@@ -1,0 +1,52 @@
+//! Welcome: a master's answer to a join.
+
+use super::field::{Reader, Writer};
+use super::message::Reject;
+use super::name::Name;
+use crate::time::Span;
+
+/// What became of a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// The slave is in; polls follow.
+    Accepted,
+    /// The roster is full.
+    Full,
+}
+
+/// Master to slave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Welcome {
+    /// The join's nonce.
+    pub nonce: u64,
+    /// Whether the slave is in.
+    pub admission: Admission,
+    /// The master's round interval.
+    pub interval: Span,
+    /// What people call the master.
+    pub name: Name,
+}
+
+impl Welcome {
+    pub(super) fn encode(&self, out: &mut Writer<'_>) {
+        out.u64(self.nonce);
+        out.u8(match self.admission {
+            Admission::Accepted => 0,
+            Admission::Full => 1,
+        });
+        out.bytes(&[0; 7]);
+        out.span(self.interval);
+        out.bytes(&self.name.to_field());
+    }
+
+    pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
+        let nonce = body.u64();
+        let admission = match body.u8() {
+            0 => Admission::Accepted,
+            1 => Admission::Full,
+            _ => return Err(Reject::Field),
+        };
+        body.bytes::<7>();
+        Ok(Self { nonce, admission, interval: body.span()?, name: Name::from_field(&body.bytes())? })
+    }
+}
