@@ -1,8 +1,18 @@
 //! What a node shows: clocks that may be steered, and the pure discipline that steers them.
 
+mod carry;
 mod discipline;
+mod kernel_rate;
+mod local;
+mod system;
+mod virtual_clock;
 
+pub use carry::{Carrier, Pair};
 pub use discipline::{Discipline, Limits, Target};
+pub use kernel_rate::KernelRate;
+pub use local::{Oscillator, Raw};
+pub use system::{Interference, SystemClock};
+pub use virtual_clock::VirtualClock;
 
 use std::fmt;
 
@@ -77,6 +87,12 @@ pub trait Clock {
     fn publish(&mut self, quality: Quality) -> Result<(), ClockError> {
         let _ = quality;
         Ok(())
+    }
+
+    /// What something else did to the clock since the last call, where it was noticed. A clock
+    /// that nobody else can reach has nothing to tell.
+    fn interference(&mut self) -> Option<Interference> {
+        None
     }
 
     /// What it is called on the command line.

@@ -191,7 +191,7 @@ impl Book {
     }
 
     fn free_name(&self, id: u64, name: &str) -> String {
-        let name = printable(name);
+        let name: String = printable(name).chars().take(NAME_LENGTH).collect();
         let taken = |name: &str| self.subjects.iter().any(|(i, s)| *i != id && s.name == name);
         if name.is_empty() {
             format!("{id:016x}")
@@ -205,9 +205,9 @@ impl Book {
 }
 
 /// `name` without what would break a log line (comma, space, line break) or a terminal.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     let keep = |c: char| c.is_alphanumeric() || (c.is_ascii_graphic() && c != ',');
-    name.chars().take(NAME_LENGTH).map(|c| if keep(c) { c } else { '_' }).collect()
+    name.chars().map(|c| if keep(c) { c } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -258,8 +258,7 @@ mod tests {
     #[test]
     fn a_name_can_break_neither_a_log_nor_a_terminal() {
         let mut book = Book::new(5);
-        for (id, name) in [(1, "a,b c\n\u{1b}[2J"), (2, "dup"), (3, "dup"), (4, CLUSTER), (5, "")]
-        {
+        for (id, name) in [(1, "a,b c\n\u{1b}[2J"), (2, "dup"), (3, "dup"), (4, CLUSTER), (5, "")] {
             book.add(id, name);
         }
         let names: Vec<_> = book.total().slaves.into_iter().map(|s| s.name).collect();

@@ -1,5 +1,7 @@
 //! What was measured how often: spans, and offsets as size and side.
 
+use std::fmt;
+
 use hdrhistogram::{Counter, Histogram};
 use serde::Serialize;
 
@@ -19,7 +21,7 @@ pub const SUBJECT_DIGITS: u8 = 2;
 /// Its memory is taken once and never grows: with [`SUBJECT_DIGITS`] 3 968 counters, 15.5 KiB of
 /// `u32`; with [`CLUSTER_DIGITS`] 28 672 counters, 224 KiB of `u64`. A counter that is full stays
 /// full: a `u32` after 4·10⁹ values of one size, three years of 40 a second.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Magnitudes<C: Counter> {
     histogram: Histogram<C>,
     clamped: u64,
@@ -65,6 +67,14 @@ impl<C: Counter> Magnitudes<C> {
 
     pub(super) fn histogram(&self) -> &Histogram<C> {
         &self.histogram
+    }
+}
+
+/// Without the thousands of counters.
+impl<C: Counter> fmt::Debug for Magnitudes<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let max = Span::from_nanos(self.histogram.max());
+        write!(f, "{} spans up to {max:?}", self.count())
     }
 }
 

@@ -2,26 +2,29 @@
 
 use crate::time::{Offset, Rate, Span};
 
-const UNITS_OF_TIME: [(f64, &str); 8] = [
-    (1.0, "ns"),
-    (1e3, "µs"),
-    (1e6, "ms"),
-    (1e9, "s"),
-    (60e9, "min"),
-    (3_600e9, "h"),
-    (86_400e9, "d"),
-    (31_557_600e9, "y"),
+/// A unit: its size, up to how many of it are shown, and its name.
+type Unit = (f64, f64, &'static str);
+
+const UNITS_OF_TIME: [Unit; 8] = [
+    (1.0, 1e3, "ns"),
+    (1e3, 1e3, "µs"),
+    (1e6, 1e3, "ms"),
+    (1e9, 1e3, "s"),
+    (60e9, 60.0, "min"),
+    (3_600e9, 24.0, "h"),
+    (86_400e9, 365.0, "d"),
+    (31_557_600e9, f64::INFINITY, "y"),
 ];
 
-const UNITS_OF_RATE: [(f64, &str); 3] = [(1.0, "ppb"), (1e3, "ppm"), (1e7, "%")];
+const UNITS_OF_RATE: [Unit; 3] = [(1.0, 1e3, "ppb"), (1e3, 1e4, "ppm"), (1e7, f64::INFINITY, "%")];
 
-const UNITS_OF_COUNT: [(f64, &str); 4] = [(1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P")];
+const UNITS_OF_COUNT: [Unit; 3] = [(1e6, 1e3, "M"), (1e9, 1e3, "G"), (1e12, f64::INFINITY, "T")];
 
 /// A span as people read it: `0 ns`, `12.3 µs`, `250 ms`, `1.50 s`, `2.00 h`.
 pub fn human(span: Span) -> String {
     match span.as_nanos() {
         nanos @ 0..1_000 => format!("{nanos} ns"),
-        nanos => scaled(nanos as f64, &UNITS_OF_TIME, 1000.0),
+        nanos => scaled(nanos as f64, &UNITS_OF_TIME),
     }
 }
 
@@ -42,29 +45,26 @@ pub fn human_rate(rate: Rate) -> String {
         return "0 ppm".to_owned();
     }
     let sign = if rate.as_ppb() < 0.0 { "-" } else { "+" };
-    format!("{sign}{}", scaled(size, &UNITS_OF_RATE, 1000.0))
+    format!("{sign}{}", scaled(size, &UNITS_OF_RATE))
 }
 
 /// A count as people read it: in full up to seven digits, then `12.3 M`.
 pub fn human_count(count: u64) -> String {
     match count {
         0..10_000_000 => count.to_string(),
-        _ => scaled(count as f64, &UNITS_OF_COUNT, 1000.0),
+        _ => scaled(count as f64, &UNITS_OF_COUNT),
     }
 }
 
-/// `value` in the first unit in which it stays below the next, rounded to three digits: 999.6 µs
-/// is 1.00 ms, not 1000 µs.
-fn scaled(value: f64, units: &[(f64, &str)], last: f64) -> String {
-    for (i, (size, unit)) in units.iter().enumerate() {
-        let next = units.get(i + 1).map_or(f64::INFINITY, |(next, _)| next / size).min(last);
+/// `value` in the first unit that shows it, rounded to three digits before the unit is chosen:
+/// 999.6 µs is 1.00 ms, not 1000 µs.
+fn scaled(value: f64, units: &[Unit]) -> String {
+    let shown = units.iter().find_map(|(size, below, unit)| {
         let digits = three_digits(value / size);
-        let is_last = i + 1 == units.len();
-        if is_last || digits.parse::<f64>().is_ok_and(|shown| shown < next) {
-            return format!("{digits} {unit}");
-        }
-    }
-    unreachable!("the last unit takes every value")
+        let fits = digits.parse::<f64>().is_ok_and(|shown| shown < *below);
+        fits.then(|| format!("{digits} {unit}"))
+    });
+    shown.unwrap_or_else(|| "?".to_owned())
 }
 
 fn three_digits(value: f64) -> String {
@@ -90,8 +90,8 @@ mod tests {
             (999_600, "1.00 ms"),
             (250_000_000, "250 ms"),
             (1_500_000_000, "1.50 s"),
-            (59_960_000_000, "1.00 min"),
-            (59_940_000_000, "59.9 s"),
+            (100_000_000_000, "100 s"),
+            (999_600_000_000, "16.7 min"),
             (7_200_000_000_000, "2.00 h"),
             (86_400_000_000_000, "1.00 d"),
             (i64::MAX as u64, "292 y"),
@@ -109,6 +109,7 @@ mod tests {
         assert_eq!(human_rate(Rate::from_ppm(-40.0)), "-40.0 ppm");
         assert_eq!(human_rate(Rate::from_ppb(0.25)), "+0.25 ppb");
         assert_eq!(human_rate(Rate::from_ppb(999.9)), "+1.00 ppm");
+        assert_eq!(human_rate(Rate::from_ppm(5000.0)), "+5000 ppm");
         assert_eq!(human_rate(Rate::from_ratio(0.02)), "+2.00 %");
         assert_eq!(human_rate(Rate::ZERO), "0 ppm");
         assert_eq!(human_count(9_999_999), "9999999");

@@ -13,6 +13,7 @@ mod histogram;
 mod human;
 mod latency;
 mod log;
+mod merge;
 mod reader;
 mod table;
 

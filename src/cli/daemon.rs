@@ -1,0 +1,128 @@
+//! What a master and a slave have in common: everything is checked and opened before anything is
+//! begun.
+
+use super::failure::Failure;
+use super::flags::{ClockChoice, NodeFlags, OutputFlags, Target};
+use super::identity::random;
+use super::journal::{Heading, Journal, Role};
+use super::record::Body;
+use crate::clock::{Clock, ClockError, Oscillator, SystemClock, VirtualClock};
+use crate::net::{Endpoint, NetError, Node, Signals, resolve};
+use crate::os;
+use crate::proto::{Core, Identity};
+use crate::report::{LogWriter, MAX_SUBJECTS};
+use crate::time::{Local, Map, Rate, Shown, Time};
+use crate::wire::DEFAULT_PORT;
+
+/// What a daemon runs with, beyond its core.
+pub(super) struct Plan<'a> {
+    pub(super) role: Role,
+    pub(super) identity: &'a Identity,
+    pub(super) node: &'a NodeFlags,
+    pub(super) output: &'a OutputFlags,
+    pub(super) endpoint: Endpoint,
+    /// Names that are looked up again while nobody answers.
+    pub(super) names: Vec<String>,
+    /// The most slaves there can be.
+    pub(super) slaves: usize,
+}
+
+/// Opens what is still to be opened, builds the core with `core` and runs it to its end.
+///
+/// # Errors
+/// Where the clock, the report file or the event loop cannot be had, or fails later.
+pub(super) fn run<C: Core>(
+    plan: Plan<'_>,
+    core: impl FnOnce(Time<Local>, Map<Local, Shown>, [u8; 32]) -> C,
+) -> Result<(), Failure> {
+    match plan.node.clock {
+        ClockChoice::Virtual { offset, drift } => {
+            let oscillator = Oscillator::drifting_from_now(drift);
+            let reads = os::realtime() + offset;
+            let clock = VirtualClock::new(oscillator.read(), reads, Rate::ZERO);
+            run_with(plan, core, clock, oscillator, None)
+        }
+        ClockChoice::System => {
+            let opened = SystemClock::open();
+            let refused = |why: ClockError| Failure::failed(format!("--clock system: {why}"));
+            let clock = opened.map_err(refused)?;
+            let warning = clock.found_synchronised().then_some(
+                "the kernel calls its clock synchronised already: if chronyd, ntpd, \
+                 systemd-timesyncd or the like runs on this machine, stop it",
+            );
+            run_with(plan, core, clock, Oscillator::plain(), warning)
+        }
+    }
+}
+
+fn run_with<C: Core, K: Clock>(
+    plan: Plan<'_>,
+    core: impl FnOnce(Time<Local>, Map<Local, Shown>, [u8; 32]) -> C,
+    mut clock: K,
+    oscillator: Oscillator,
+    warning: Option<&str>,
+) -> Result<(), Failure> {
+    let seed = random()?;
+    let signals = Signals::catch().map_err(Failure::failed)?;
+    let log = match &plan.output.report {
+        Some(path) => Some(LogWriter::create(path, os::realtime()).map_err(Failure::failed)?),
+        None => None,
+    };
+    let started = oscillator.read();
+    let heading = Heading {
+        role: plan.role,
+        own: plan.identity.id,
+        masters: plan.names.join(", "),
+        started,
+        subjects: plan.slaves.min(MAX_SUBJECTS),
+    };
+    let mut journal = Journal::new(heading, plan.output, log);
+    introduce(&mut journal, &plan, clock.name());
+    if let Some(text) = warning {
+        journal.say("warning", Body::Warning { text }, text);
+    }
+    let core = core(started, clock.map(started), seed);
+    let node = Node::new(plan.endpoint, core, clock, oscillator, plan.names);
+    let ended = node.map_err(failure)?.run(&mut journal, signals, plan.output.duration);
+    ended.map_err(failure).map(drop).and(journal.end())
+}
+
+fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {
+    let role = match plan.role {
+        Role::Master => "master",
+        Role::Slave => "slave",
+    };
+    let (name, addr) = (plan.identity.name.as_str(), plan.endpoint.local_addr());
+    let text = format!("{role} {name} on {addr}, steering its {clock} clock");
+    let body = Body::Start {
+        version: env!("CARGO_PKG_VERSION"),
+        role,
+        node: name,
+        id: plan.identity.id.to_string(),
+        addr,
+        clock,
+    };
+    journal.say("start", body, &text);
+}
+
+/// The addresses behind each of `targets`, which were given with `flag`.
+///
+/// # Errors
+/// Where a host is not known: nobody else is started with then.
+pub(super) fn addresses(
+    flag: &str,
+    targets: &[Target],
+) -> Result<Vec<Vec<std::net::SocketAddr>>, Failure> {
+    let one = |target: &Target| {
+        let found = resolve(target.as_str(), DEFAULT_PORT);
+        // Its form was checked before; what is left is a name that is not known here and now.
+        found.map_err(|why| Failure::failed(format!("{flag}: {why}")))
+    };
+    targets.iter().map(one).collect()
+}
+
+/// What a failure of the network means for the exit code.
+pub(super) fn failure(error: NetError) -> Failure {
+    if error.is_input() { Failure::input(error) } else { Failure::failed(error) }
+}
+

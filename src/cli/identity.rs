@@ -1,0 +1,114 @@
+//! Who this node is: its id, kept over restarts where it has a directory to keep it in.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use super::failure::Failure;
+use super::flags::NodeFlags;
+use crate::os;
+use crate::proto::Identity;
+use crate::wire::{BootId, Name, NodeId};
+
+const FILE: &str = "node-id";
+
+/// The identity that the flags ask for, with a boot nonce of its own.
+///
+/// # Errors
+/// Where the state directory cannot be read or written, or holds no id.
+pub(super) fn identity(flags: &NodeFlags) -> Result<Identity, Failure> {
+    let id = match &flags.state_dir {
+        Some(dir) => kept(dir)?,
+        None => drawn()?,
+    };
+    let name = match &flags.name {
+        Some(name) => name.clone(),
+        None => Name::nearest(&os::hostname().unwrap_or_default()),
+    };
+    let boot = BootId(u32::from_be_bytes(random()?));
+    Ok(Identity { id, boot, name })
+}
+
+/// Random bytes of the operating system.
+///
+/// # Errors
+/// Where it gives none.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    let drawn = os::os_random(&mut bytes);
+    drawn.map_err(|error| Failure::failed(format!("no random bytes to be had: {error}")))?;
+    Ok(bytes)
+}
+
+/// A new id, which is never [`NodeId::UNKNOWN`].
+pub(super) fn drawn() -> Result<NodeId, Failure> {
+    Ok(NodeId(u64::from_be_bytes(random()?).max(1)))
+}
+
+/// The id in the directory; at the first start a new one, which stays there.
+fn kept(dir: &Path) -> Result<NodeId, Failure> {
+    let path = dir.join(FILE);
+    let fail = |what: &str, error: &io::Error| {
+        Failure::failed(format!("--state-dir {}: cannot {what} {FILE}: {error}", dir.display()))
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => parsed(text.trim()).ok_or_else(|| {
+            Failure::input(format!(
+                "--state-dir {}: {FILE} does not hold 16 hex digits; remove it for a new identity",
+                dir.display()
+            ))
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let id = drawn()?;
+            store(dir, &path, id).map_err(|error| fail("write", &error))?;
+            Ok(id)
+        }
+        Err(error) => Err(fail("read", &error)),
+    }
+}
+
+fn parsed(text: &str) -> Option<NodeId> {
+    let is_id = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let id = u64::from_str_radix(text, 16).ok().filter(|&id| is_id && id != 0)?;
+    Some(NodeId(id))
+}
+
+/// Writes the file whole or not at all: a crash leaves the old state.
+fn store(dir: &Path, path: &Path, id: NodeId) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let draft = dir.join(format!("{FILE}.{}", std::process::id()));
+    let mut file = File::create(&draft)?;
+    let written = writeln!(file, "{id}").and_then(|()| file.sync_all());
+    let moved = written.and_then(|()| fs::rename(&draft, path));
+    if moved.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    moved?;
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_kept_and_a_broken_file_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("new");
+        let first = kept(&state).unwrap();
+        assert_eq!(kept(&state), Ok(first));
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "no draft is left");
+        assert_eq!(fs::read_to_string(state.join(FILE)).unwrap(), format!("{first}\n"));
+        for broken in ["", "0000000000000000", "+00000000000000f", "xyz", "0123456789abcdef0"] {
+            fs::write(state.join(FILE), broken).unwrap();
+            assert!(matches!(kept(&state), Err(Failure::Input(_))), "{broken:?}");
+            assert_eq!(fs::read_to_string(state.join(FILE)).unwrap(), broken);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_is_a_failure() {
+        let said = kept(Path::new("/dev/null/x")).unwrap_err();
+        assert!(matches!(said, Failure::Failed(why) if why.starts_with("--state-dir /dev/null/x")));
+    }
+}

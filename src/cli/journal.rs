@@ -1,0 +1,300 @@
+//! Watches a master or a slave: prints, counts and records what it tells.
+
+use std::fmt::Write;
+use std::ops::ControlFlow;
+
+use super::failure::Failure;
+use super::flags::{Detail, OutputFlags};
+use super::out::{Out, log};
+use super::record::{self, Body, Line};
+use super::roster::Roster;
+use super::words::{self, Scene, Weight};
+use crate::clock::Raw;
+use crate::net::{Moment, NetStats, Observer};
+use crate::proto::{Counters, Event};
+use crate::report::{Book, LogWriter, human, human_count};
+use crate::time::{Local, Map, Shown, Span, Time};
+use crate::wire::NodeId;
+
+/// Which side of the protocol a node is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Master,
+    Slave,
+}
+
+/// What a journal is told at its start.
+pub(super) struct Heading {
+    pub(super) role: Role,
+    pub(super) own: NodeId,
+    /// Where masters are looked for, as it was typed.
+    pub(super) masters: String,
+    pub(super) started: Time<Local>,
+    /// Slaves that get histograms of their own.
+    pub(super) subjects: usize,
+}
+
+/// Prints, counts and records what a node tells.
+pub(super) struct Journal {
+    heading: Heading,
+    detail: Detail,
+    json: bool,
+    every: Span,
+    out: Out,
+    book: Book,
+    log: Option<LogWriter>,
+    log_failure: Option<Failure>,
+    roster: Roster,
+    status: Option<String>,
+    /// When the interval that is being measured began.
+    since: Time<Local>,
+    dropped: u64,
+}
+
+impl Journal {
+    pub(super) fn new(heading: Heading, flags: &OutputFlags, log: Option<LogWriter>) -> Self {
+        Self {
+            detail: flags.detail(),
+            json: flags.json,
+            every: flags.report_interval,
+            out: Out::default(),
+            book: Book::new(heading.subjects),
+            log,
+            log_failure: None,
+            roster: Roster::default(),
+            status: None,
+            since: heading.started,
+            dropped: 0,
+            heading,
+        }
+    }
+
+    /// Says something that no event of the core stands behind: `body` to programs, `text` to
+    /// people.
+    pub(super) fn say(&mut self, event: &'static str, body: Body<'_>, text: &str) {
+        if self.json {
+            self.out.json(&Line::other(event, Span::ZERO, body));
+        } else if self.detail > Detail::Quiet || event == "warning" {
+            log(Span::ZERO, text);
+        }
+    }
+
+    /// How it ended.
+    ///
+    /// # Errors
+    /// Where something could not be printed or recorded.
+    pub(super) fn end(self) -> Result<(), Failure> {
+        self.out.end().and(self.log_failure.map_or(Ok(()), Err))
+    }
+
+    fn age(&self, now: Time<Local>) -> Span {
+        now.since(self.heading.started)
+    }
+
+    /// Counts and records an event.
+    fn measure(&mut self, event: &Event) {
+        self.roster.note(event);
+        match event {
+            Event::Joined(who) => {
+                self.book.add(who.id.0, who.name.as_str());
+            }
+            Event::Restarted(who) => self.book.rename(who.id.0, who.name.as_str()),
+            Event::Left { who, .. } => self.book.remove(who.id.0),
+            Event::Exchange(m) => self.book.record_exchange(m.id.0, m.round_trip, m.noise),
+            Event::Slot(slot) => {
+                if let Some(offset) = slot.offset {
+                    self.book.record_offset(slot.id.0, offset);
+                }
+            }
+            Event::Adjusted(adjusted) => {
+                self.book.record_offset(self.heading.own.0, adjusted.offset);
+                self.status = Some(words::adjusted(adjusted));
+            }
+            Event::Round(round) => self.status = Some(words::round(round)),
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, event: &Event, age: Span) {
+        if self.json {
+            let is_single = matches!(event, Event::Exchange(_));
+            if !is_single || self.detail == Detail::Verbose {
+                let name = named(event).map_or_else(String::new, |id| self.roster.name(id));
+                if let Some(line) = Line::of(event, age, &name) {
+                    self.out.json(&line);
+                }
+            }
+            return;
+        }
+        let least = match self.detail {
+            Detail::Quiet => Weight::Warning,
+            Detail::Usual => Weight::News,
+            Detail::Verbose => Weight::Routine,
+        };
+        if words::weight(event) >= least {
+            let name_of = |id| self.roster.name(id);
+            let heading = &self.heading;
+            let scene = Scene { own: heading.own, name_of: &name_of, masters: &heading.masters };
+            if let Some(sentence) = words::sentence(event, &scene) {
+                log(age, &sentence);
+            }
+        }
+    }
+
+    /// Writes the interval that ends `now` to the log file, if there is one.
+    fn record(&mut self, now: Time<Local>) {
+        let (from, to) = (self.age(self.since), self.age(now));
+        let Some(writer) = &mut self.log else { return };
+        match writer.write(&self.book, from, to) {
+            Ok(()) => self.log_failure = None,
+            Err(error) => {
+                let text = error.to_string();
+                if self.json {
+                    self.out.json(&Line::other("warning", to, Body::Warning { text: &text }));
+                } else {
+                    log(to, &text);
+                }
+                self.log_failure = Some(Failure::failed(text));
+            }
+        }
+    }
+
+    fn interval_for_people(&mut self, age: Span, counters: &Counters) {
+        log(age, self.status.as_deref().unwrap_or("nothing measured yet"));
+        let dropped = counters.dropped_in_all();
+        if dropped > self.dropped {
+            let new = human_count(dropped - self.dropped);
+            log(age, &format!("{new} datagrams dropped since the last report{}", why(counters)));
+        }
+        self.dropped = dropped;
+        let mut text = String::new();
+        match self.heading.role {
+            Role::Master => {
+                let tables = (self.roster.table(), self.book.interval());
+                if !tables.0.is_empty() {
+                    let _ = writeln!(text, "\n{}\n{}", tables.0, tables.1);
+                }
+            }
+            Role::Slave => {}
+        }
+        self.out.text(&text);
+    }
+
+    fn total_for_people(&mut self, age: Span, counters: &Counters, net: &NetStats) {
+        if self.detail > Detail::Quiet {
+            log(age, &counts(counters, net));
+        }
+        let total = self.book.total();
+        let text = match self.heading.role {
+            Role::Master => format!("\nthe whole run, {}\n\n{total}", human(age)),
+            Role::Slave => offsets(&total.cluster, age),
+        };
+        self.out.text(&text);
+    }
+}
+
+impl Observer for Journal {
+    fn event(&mut self, moment: &Moment, event: &Event) {
+        // Who left is named by the roster until it has been said.
+        let leaves = matches!(event, Event::Left { .. });
+        if !leaves {
+            self.measure(event);
+        }
+        self.tell(event, self.age(moment.local));
+        if leaves {
+            self.measure(event);
+        }
+    }
+
+    fn course(&mut self, moment: &Moment, course: &Map<Raw, Shown>) {
+        if self.json {
+            let age = self.age(moment.local);
+            self.out.json(&Line::other("course", age, record::course(course)));
+        }
+    }
+
+    fn deadline(&self) -> Option<Time<Local>> {
+        // Once nobody reads any more the node ends at once.
+        let gone = self.out.failure().is_some();
+        Some(if gone { self.heading.started } else { self.since + self.every })
+    }
+
+    fn due(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) -> ControlFlow<()> {
+        if self.out.failure().is_some() {
+            return ControlFlow::Break(());
+        }
+        let age = self.age(moment.local);
+        self.record(moment.local);
+        if self.json {
+            let interval = self.book.interval();
+            let body = record::report(counters, net, &interval);
+            self.out.json(&Line::other("report", age, body));
+        } else if self.detail > Detail::Quiet {
+            self.interval_for_people(age, counters);
+        }
+        self.book.roll();
+        self.since = moment.local;
+        ControlFlow::Continue(())
+    }
+
+    fn finish(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) {
+        let age = self.age(moment.local);
+        self.record(moment.local);
+        if self.json {
+            let total = self.book.total();
+            let body = record::report(counters, net, &total);
+            self.out.json(&Line::other("end", age, body));
+        } else {
+            self.total_for_people(age, counters, net);
+        }
+    }
+}
+
+/// The slave that an event names by its id alone.
+fn named(event: &Event) -> Option<NodeId> {
+    match event {
+        Event::Slot(slot) => Some(slot.id),
+        Event::Exchange(measured) => Some(measured.id),
+        _ => None,
+    }
+}
+
+/// What was counted in a run, in one line.
+fn counts(counters: &Counters, net: &NetStats) -> String {
+    format!(
+        "{} datagrams in, {} out, {} replies slower than allowed, {} dropped{}; stamps of the {} \
+         on receipt, of the {} on sending",
+        human_count(counters.received),
+        human_count(counters.sent),
+        human_count(counters.slow),
+        human_count(counters.dropped_in_all()),
+        why(counters),
+        record::source(net.received.main()),
+        record::source(net.sent.main()),
+    )
+}
+
+/// The reasons for all drops so far.
+fn why(counters: &Counters) -> String {
+    let reasons = counters.drops().map(|(why, n)| format!("{} {}", human_count(n), why.name()));
+    let reasons: Vec<_> = reasons.collect();
+    if reasons.is_empty() { String::new() } else { format!(" ({} in all)", reasons.join(", ")) }
+}
+
+/// What a slave knows of its offsets: it measures no round trips.
+fn offsets(row: &crate::report::Row, age: Span) -> String {
+    let (size, signs) = (&row.offset.size, &row.offset.signs);
+    let (Some(p50), Some(p99), Some(max)) = (size.p50, size.p99, size.max) else {
+        return format!("no correction came in {}\n", human(age));
+    };
+    format!(
+        "{} corrections in {}: offset p50 {}, p99 {}, max {}; {} ahead, {} behind\n",
+        human_count(size.count),
+        human(age),
+        human(p50),
+        human(p99),
+        human(max),
+        human_count(signs.ahead),
+        human_count(signs.behind)
+    )
+}

@@ -1,0 +1,170 @@
+//! What the master knows of each slave, as a table for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::words::standing;
+use crate::proto::{Event, Slot, Who};
+use crate::report::{human, human_offset, human_rate};
+use crate::wire::NodeId;
+
+/// Rows of the table; what is beyond is counted in one line.
+const MOST_ROWS: usize = 64;
+
+#[derive(Debug)]
+struct Entry {
+    who: Who,
+    silent: bool,
+    restarts: u32,
+    slot: Option<Slot>,
+}
+
+/// The slaves of a master, by what its events tell.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    entries: BTreeMap<NodeId, Entry>,
+}
+
+impl Roster {
+    /// Takes note of an event.
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::Joined(who) => {
+                let entry = Entry { who: who.clone(), silent: false, restarts: 0, slot: None };
+                self.entries.insert(who.id, entry);
+            }
+            Event::Left { who, .. } => {
+                self.entries.remove(&who.id);
+            }
+            Event::Restarted(who) => {
+                self.change(who, |entry| entry.restarts += 1);
+            }
+            Event::Moved { who, .. } => self.change(who, |_| ()),
+            Event::Unreachable(who) => self.change(who, |entry| entry.silent = true),
+            Event::Reachable(who) => self.change(who, |entry| entry.silent = false),
+            Event::Slot(slot) => {
+                if let Some(entry) = self.entries.get_mut(&slot.id) {
+                    entry.slot = Some(*slot);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn change(&mut self, who: &Who, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.entries.get_mut(&who.id) {
+            entry.who = who.clone();
+            change(entry);
+        }
+    }
+
+    /// The name of a slave; its id where it is not here.
+    pub(super) fn name(&self, id: NodeId) -> String {
+        self.entries.get(&id).map_or_else(|| id.to_string(), |e| e.who.name.to_string())
+    }
+
+    /// The table; empty where there are no slaves.
+    pub(super) fn table(&self) -> String {
+        let mut rows: Vec<_> = self.entries.values().collect();
+        rows.sort_by(|a, b| a.who.name.cmp(&b.who.name));
+        let wide = |e: &&Entry| e.who.name.as_str().chars().count();
+        let width = rows.iter().map(wide).max().unwrap_or(0).max(5);
+        let mut table = String::new();
+        if !rows.is_empty() {
+            let _ = writeln!(
+                table,
+                "{:<width$}  {:<12}{:>6}{:>10}{:>10}{:>11}{:>11}{:>6}  address",
+                "slave", "state", "reach", "offset", "±", "rate", "round trip", "steps"
+            );
+        }
+        for entry in rows.iter().take(MOST_ROWS) {
+            let _ = writeln!(table, "{}", entry.row(width));
+        }
+        if rows.len() > MOST_ROWS {
+            let _ = writeln!(table, "… and {} more", rows.len() - MOST_ROWS);
+        }
+        table
+    }
+}
+
+impl Entry {
+    fn row(&self, width: usize) -> String {
+        let dash = || "-".to_owned();
+        let slot = self.slot.as_ref();
+        let state = match slot {
+            _ if self.silent => "silent",
+            Some(slot) => standing(slot.standing),
+            None => "new",
+        };
+        let known = slot.filter(|slot| slot.offset.is_some());
+        format!(
+            "{:<width$}  {:<12}{:>6}{:>10}{:>10}{:>11}{:>11}{:>6}  {}{}",
+            self.who.name,
+            state,
+            slot.map_or_else(dash, |slot| format!("{}/8", slot.reach.count_ones())),
+            slot.and_then(|slot| slot.offset).map_or_else(dash, human_offset),
+            known.map_or_else(dash, |slot| human(slot.sigma)),
+            known.map_or_else(dash, |slot| human_rate(slot.rate)),
+            slot.and_then(|slot| slot.round_trip).map_or_else(dash, human),
+            slot.map_or_else(dash, |slot| slot.steps.to_string()),
+            self.who.addr,
+            match self.restarts {
+                0 => String::new(),
+                1 => ", restarted once".to_owned(),
+                n => format!(", restarted {n} times"),
+            }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{Offset, Rate, Span};
+    use crate::wire::{Name, Standing};
+
+    fn who(id: u64, name: &str) -> Who {
+        let addr = "10.0.0.3:7045".parse().unwrap();
+        Who { id: NodeId(id), name: Name::new(name).unwrap(), addr }
+    }
+
+    #[test]
+    fn the_table_says_who_is_silent_and_who_restarted() {
+        let mut roster = Roster::default();
+        assert_eq!(roster.table(), "");
+        roster.note(&Event::Joined(who(1, "b")));
+        roster.note(&Event::Joined(who(2, "rack-3")));
+        roster.note(&Event::Slot(Slot {
+            id: NodeId(2),
+            round: 9,
+            reach: 0b1111_1101,
+            offset: Some(Offset::from_nanos(-1_500)),
+            rate: Rate::from_ppm(-40.0),
+            sigma: Span::from_nanos(300),
+            round_trip: Some(Span::from_micros(61)),
+            standing: Standing::Falseticker,
+            steps: 1,
+        }));
+        roster.note(&Event::Unreachable(who(1, "b")));
+        roster.note(&Event::Restarted(who(2, "rack-3")));
+        let table = roster.table();
+        let rows: Vec<_> = table.lines().collect();
+        assert!(rows[1].starts_with("b       silent"), "{table}");
+        let words: Vec<_> = rows[2].split_whitespace().collect();
+        assert_eq!(words[..4], ["rack-3", "falseticker", "7/8", "-1.50"], "{table}");
+        assert!(rows[2].ends_with("10.0.0.3:7045, restarted once"), "{table}");
+        roster.note(&Event::Left { who: who(2, "rack-3"), said_so: true });
+        assert_eq!(roster.table().lines().count(), 2);
+        assert_eq!(roster.name(NodeId(2)), "0000000000000002");
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut roster = Roster::default();
+        for id in 1..=1_000 {
+            roster.note(&Event::Joined(who(id, "same")));
+        }
+        assert_eq!(roster.table().lines().count(), MOST_ROWS + 2);
+        assert!(roster.table().ends_with("… and 936 more\n"));
+    }
+}

@@ -1,0 +1,98 @@
+//! What clap has to say against a command line, in one line.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use clap::{Arg, Command};
+
+use super::failure::one_line;
+
+/// The complaint in one line: which flag, which value, what is allowed.
+///
+/// `command` is the command that was given `args`: a value that was not typed came from the
+/// environment, and is named after its variable.
+pub(super) fn complaint(error: &Error, command: &Command, args: &[OsString]) -> String {
+    let argument = text(error, ContextKind::InvalidArg);
+    let said = match (error.kind(), argument) {
+        (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(argument)) => {
+            value(error, &argument, command, args)
+        }
+        (ErrorKind::UnknownArgument, Some(argument)) => {
+            format!("{argument}: there is no such flag{}", hint(error))
+        }
+        (ErrorKind::MissingRequiredArgument, Some(argument)) => {
+            format!("{argument} is missing; try --help")
+        }
+        (ErrorKind::ArgumentConflict, Some(argument)) => {
+            format!("{}: allowed once only", flag_of(&argument))
+        }
+        (ErrorKind::InvalidSubcommand, _) => subcommand(error, command),
+        _ => first_paragraph(error),
+    };
+    one_line(&said)
+}
+
+fn value(error: &Error, argument: &str, command: &Command, args: &[OsString]) -> String {
+    let flag = flag_of(argument);
+    let given = text(error, ContextKind::InvalidValue).unwrap_or_default();
+    let allowed = match (error.source(), texts(error, ContextKind::ValidValue)) {
+        (Some(why), _) => why.to_string(),
+        (None, values) if !values.is_empty() => format!("allowed is {}", values.join(", ")),
+        _ => format!("it needs a value, {}", argument.trim_start_matches(flag).trim()),
+    };
+    let from_environment = variable_of(command, flag).filter(|_| !typed(args, flag));
+    match from_environment {
+        Some(variable) => format!("{variable}={given}: {allowed}"),
+        None if given.is_empty() => format!("{flag}: {allowed}"),
+        None if flag.starts_with('-') => format!("{flag} {given}: {allowed}"),
+        None => format!("{given}: {allowed}"),
+    }
+}
+
+fn subcommand(error: &Error, command: &Command) -> String {
+    let given = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+    let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
+    format!("{given}: there is no such command; allowed is {}", names.join(", "))
+}
+
+fn hint(error: &Error) -> String {
+    match text(error, ContextKind::SuggestedArg) {
+        Some(suggested) => format!("; did you mean {suggested}?"),
+        None => "; --help lists them".to_owned(),
+    }
+}
+
+/// `--interval` of `--interval <TIME>`.
+fn flag_of(argument: &str) -> &str {
+    argument.split([' ', '=']).next().unwrap_or(argument)
+}
+
+fn typed(args: &[OsString], flag: &str) -> bool {
+    !flag.starts_with('-') || args.iter().any(|arg| flag_of(&arg.to_string_lossy()) == flag)
+}
+
+fn variable_of(command: &Command, flag: &str) -> Option<String> {
+    let long = flag.strip_prefix("--")?;
+    let has = |arg: &&Arg| arg.get_long() == Some(long);
+    let arg = command.get_arguments().find(has)?;
+    arg.get_env().map(|name| name.to_string_lossy().into_owned())
+}
+
+fn texts(error: &Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn text(error: &Error, kind: ContextKind) -> Option<String> {
+    Some(texts(error, kind)).filter(|texts| !texts.is_empty()).map(|texts| texts.join(", "))
+}
+
+fn first_paragraph(error: &Error) -> String {
+    let all = error.to_string();
+    let first = all.split("\n\n").next().unwrap_or(&all);
+    first.trim_start_matches("error: ").to_owned()
+}

@@ -1,0 +1,200 @@
+//! Events in plain words.
+
+use crate::proto::{Adjusted, Event, Round, Slot, Who};
+use crate::report::{human, human_offset, human_rate};
+use crate::time::Offset;
+use crate::wire::{LeaveReason, NodeId, Standing};
+
+/// How much an event matters to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// It comes with each round.
+    Routine,
+    /// It changes who is here and what is followed.
+    News,
+    /// Something goes wrong.
+    Warning,
+}
+
+/// How much `event` matters.
+pub(super) fn weight(event: &Event) -> Weight {
+    match event {
+        Event::Round(_) | Event::Exchange(_) | Event::Slot(_) | Event::Adjusted(_) => {
+            Weight::Routine
+        }
+        Event::Left { said_so: false, .. }
+        | Event::Unreachable(_)
+        | Event::RosterFull
+        | Event::Alone
+        | Event::Falseticker { .. }
+        | Event::Hold
+        | Event::MasterSilent(_)
+        | Event::NoMaster
+        | Event::Refused(_)
+        | Event::Holdover => Weight::Warning,
+        _ => Weight::News,
+    }
+}
+
+/// What a sentence needs to know besides the event.
+pub(super) struct Scene<'a> {
+    /// This node.
+    pub(super) own: NodeId,
+    /// The names of slaves, for the events that carry the id alone.
+    pub(super) name_of: &'a dyn Fn(NodeId) -> String,
+    /// Where masters are looked for, as it was typed.
+    pub(super) masters: &'a str,
+}
+
+/// `event` as a sentence; none where it is only measured.
+pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
+    Some(match event {
+        Event::Joined(who) => format!("slave {} joined from {}", who.name, who.addr),
+        Event::Left { who, said_so: true } => format!("slave {} left", who.name),
+        Event::Left { who, said_so: false } => {
+            format!("slave {} is forgotten after its long silence", who.name)
+        }
+        Event::Restarted(who) => format!("slave {} restarted", who.name),
+        Event::Moved { who, from } => {
+            format!("slave {} moved from {from} to {}", who.name, who.addr)
+        }
+        Event::Unreachable(who) => {
+            format!("slave {} went silent: no reply in the last 8 rounds", who.name)
+        }
+        Event::Reachable(who) => format!("slave {} answers again", who.name),
+        Event::RosterFull => {
+            "the roster is full: whoever else asks to join is refused; see --max-slaves".to_owned()
+        }
+        Event::Alone => "no slave can be reached: going on alone until one can".to_owned(),
+        Event::Formed { members } => format!("cluster time was formed from {members} clocks"),
+        Event::Falseticker { who, by } => falseticker(who, *by, scene.own),
+        Event::Counted(who) => format!("{} counts again", member(who, scene.own)),
+        Event::Hold => "no majority of the clocks agrees: cluster time goes on by prediction \
+                        until one does"
+            .to_owned(),
+        Event::Resumed => "a majority of the clocks agrees again".to_owned(),
+        Event::Round(round) => self::round(round),
+        Event::Slot(slot) => self::slot(slot, &(scene.name_of)(slot.id)),
+        Event::Exchange(_) => return None,
+        Event::Following(who) => format!("following master {} at {}", who.name, who.addr),
+        Event::MasterLeft { who, reason } => {
+            let why = match reason {
+                LeaveReason::Shutdown => "it was shut down",
+                LeaveReason::Elsewhere => "it follows another master now",
+            };
+            format!("master {} left: {why}", who.name)
+        }
+        Event::MasterSilent(who) => {
+            format!("master {} at {} went silent: going on at the learned rate", who.name, who.addr)
+        }
+        Event::NoMaster => format!("no master answers at {}: still asking", scene.masters),
+        Event::Refused(addr) => {
+            format!("the master at {addr} refuses us, its roster is full: still asking")
+        }
+        Event::Adjusted(adjusted) => self::adjusted(adjusted),
+        Event::Holdover => "the last correction has expired: the clock runs on at its learned \
+                            rate (holdover)"
+            .to_owned(),
+        Event::Stepped { by } => format!("the clock was stepped by {}", human_offset(*by)),
+    })
+}
+
+fn falseticker(who: &Who, by: Offset, own: NodeId) -> String {
+    let (far, side) = (human(by.abs()), if by < Offset::ZERO { "behind" } else { "ahead of" });
+    format!(
+        "{} is a falseticker, {far} {side} the others' median: it is corrected and not counted",
+        member(who, own)
+    )
+}
+
+fn member(who: &Who, own: NodeId) -> String {
+    if who.id == own { "this master".to_owned() } else { format!("slave {}", who.name) }
+}
+
+/// A round in one line.
+pub(super) fn round(round: &Round) -> String {
+    format!(
+        "round {}: {} of {} members reached, {} counted; spread {}, own offset {}",
+        round.number,
+        round.reachable,
+        round.members,
+        round.counted,
+        human(round.spread),
+        human_offset(round.offset)
+    )
+}
+
+/// What a slave did with an adjust in one line.
+pub(super) fn adjusted(adjusted: &Adjusted) -> String {
+    let standing = match adjusted.standing {
+        Standing::Counted => "",
+        Standing::Spare => "; not counted",
+        Standing::Falseticker => "; a falseticker, not counted",
+    };
+    format!(
+        "round {}: offset {} ± {}, rate {}; cluster of {}, {} counted, spread {}{standing}",
+        adjusted.round,
+        human_offset(adjusted.offset),
+        human(adjusted.sigma),
+        human_rate(adjusted.rate.reversed()),
+        adjusted.members,
+        adjusted.counted,
+        human(adjusted.spread)
+    )
+}
+
+fn slot(slot: &Slot, name: &str) -> String {
+    let offset = slot.offset.map_or("not known".to_owned(), human_offset);
+    let round_trip = slot.round_trip.map_or("no reply".to_owned(), human);
+    format!(
+        "  {name}: offset {offset} ± {}, rate {}, round trip {round_trip}, {}",
+        human(slot.sigma),
+        human_rate(slot.rate),
+        standing(slot.standing)
+    )
+}
+
+/// A standing in a word.
+pub(super) fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Counted => "counted",
+        Standing::Spare => "spare",
+        Standing::Falseticker => "falseticker",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Name;
+
+    fn who(id: u64, name: &str) -> Who {
+        let addr = "10.0.0.3:7045".parse().unwrap();
+        Who { id: NodeId(id), name: Name::new(name).unwrap(), addr }
+    }
+
+    #[test]
+    fn events_read_as_sentences() {
+        let name_of = |id: NodeId| format!("node-{}", id.0);
+        let scene = Scene { own: NodeId(1), name_of: &name_of, masters: "lab:7045" };
+        let by = Offset::from_nanos(500_000_000);
+        for (event, text) in [
+            (Event::Joined(who(3, "rack-3")), "slave rack-3 joined from 10.0.0.3:7045"),
+            (
+                Event::Falseticker { who: who(3, "x"), by },
+                "slave x is a falseticker, 500 ms ahead of the others' median: it is corrected \
+                 and not counted",
+            ),
+            (
+                Event::Falseticker { who: who(1, "m"), by: -by },
+                "this master is a falseticker, 500 ms behind the others' median: it is corrected \
+                 and not counted",
+            ),
+            (Event::NoMaster, "no master answers at lab:7045: still asking"),
+        ] {
+            assert_eq!(sentence(&event, &scene).as_deref(), Some(text));
+        }
+        assert_eq!(weight(&Event::Hold), Weight::Warning);
+        assert_eq!(weight(&Event::Resumed), Weight::News);
+    }
+}

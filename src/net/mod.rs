@@ -1,0 +1,26 @@
+//! A world made of sockets: one thread and one mio loop drive a core that knows neither.
+//!
+//! An [`Endpoint`] is a bound UDP socket. A [`Node`] owns one, with a core, a clock and the
+//! oscillator under it; [`Node::run`] hands the core what arrives, carries out what it asks for,
+//! and tells an [`Observer`] what happened. Nothing is decided here but when to look again.
+//!
+//! Readiness is edge-triggered: a socket is read until it would block, but no more than a
+//! bounded number of datagrams at one turn; then whatever is due is done, and the loop comes back
+//! without waiting. So a flood delays the rounds by a turn at most. Nothing is allocated and
+//! nothing is printed per datagram.
+
+mod endpoint;
+mod error;
+mod names;
+mod node;
+mod observer;
+mod signals;
+mod stamps;
+mod transmit;
+
+pub use endpoint::Endpoint;
+pub use error::NetError;
+pub use names::resolve;
+pub use node::{Ended, Node, Stopper};
+pub use observer::{BySource, Moment, NetStats, Observer};
+pub use signals::Signals;

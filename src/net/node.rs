@@ -1,0 +1,380 @@
+//! The loop: waits, hands the core what came, carries out what it asks for.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mio::{Events, Poll, Token, Waker};
+
+use super::names::Names;
+use super::stamps::Stamps;
+use super::transmit::Transmit;
+use super::{Endpoint, Moment, NetError, NetStats, Observer, Signals};
+use crate::clock::{Adjustment, Clock, ClockError, Oscillator};
+use crate::proto::{Core, Input, Output};
+use crate::time::{Local, Map, Shown, Span, Time};
+use crate::wire::{Buffer, DEFAULT_PORT, LEN};
+
+/// Datagrams after which the core is served: its queues for what it answers are short.
+const BATCH: usize = 16;
+/// Batches at one turn, half a millisecond or so; then signals and reports have theirs.
+const TURN: usize = 16;
+/// How long taking leave may last.
+const LEAVE: Span = Span::from_secs(1);
+
+const SOCKET: Token = Token(0);
+const WAKER: Token = Token(1);
+const END: Token = Token(2);
+const HANGUP: Token = Token(3);
+
+/// Why a node ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// SIGTERM or SIGINT.
+    Signal,
+    /// Its time was over.
+    Duration,
+    /// The observer has seen enough.
+    Observer,
+    /// A [`Stopper`].
+    Stopper,
+    /// The core ended by itself.
+    Core,
+}
+
+/// Ends a node in order from another thread.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    stop: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+impl Stopper {
+    /// Lets the node take leave and return from [`Node::run`]. May be called often, and before or
+    /// after it runs.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        // A loop that is gone needs no waking.
+        let _ = self.waker.wake();
+    }
+}
+
+/// A core with a socket, a clock and a loop.
+pub struct Node<C: Core, K: Clock> {
+    poll: Poll,
+    stopper: Stopper,
+    endpoint: Endpoint,
+    stamps: Stamps,
+    names: Names,
+    core: C,
+    clock: K,
+    course: Map<Local, Shown>,
+    oscillator: Oscillator,
+    stats: NetStats,
+    ready: Ready,
+    expects_stamps: bool,
+    unsteerable: Option<ClockError>,
+    datagram: Buffer,
+}
+
+/// What was announced and is not used up yet: announcements come once.
+#[derive(Debug, Default)]
+struct Ready {
+    datagrams: bool,
+    stamps: bool,
+    end: bool,
+    hangup: bool,
+}
+
+impl<C: Core, K: Clock> Node<C, K> {
+    /// Puts a node together. `oscillator` is what the core's Local and the clock stand on;
+    /// `names` are looked up again whenever the core says that no master answers.
+    ///
+    /// # Errors
+    /// [`NetError::System`] where the operating system has no event queue left.
+    pub fn new(
+        mut endpoint: Endpoint,
+        core: C,
+        mut clock: K,
+        oscillator: Oscillator,
+        names: Vec<String>,
+    ) -> Result<Self, NetError> {
+        let failed = |error: io::Error| NetError::system("cannot set up the event loop", &error);
+        let poll = Poll::new().map_err(failed)?;
+        endpoint.register(poll.registry(), SOCKET).map_err(failed)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
+        let stamps = Stamps::new(&endpoint, oscillator);
+        let stopper = Stopper { stop: Arc::default(), waker: Arc::clone(&waker) };
+        let names = Names::new(names, DEFAULT_PORT, waker);
+        let course = clock.map(oscillator.read());
+        Ok(Self {
+            poll,
+            stopper,
+            endpoint,
+            stamps,
+            names,
+            core,
+            clock,
+            course,
+            oscillator,
+            stats: NetStats::default(),
+            // What came before the registration may not be announced.
+            ready: Ready { datagrams: true, ..Ready::default() },
+            expects_stamps: false,
+            unsteerable: None,
+            datagram: [0; LEN],
+        })
+    }
+
+    /// Ends the node from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Runs until a signal, the stopper, the observer or `duration` ends it; then takes leave.
+    ///
+    /// # Errors
+    /// [`NetError::System`] where waiting for events fails, [`NetError::Clock`] where the clock
+    /// cannot be steered any more. Leave is taken and the last report made all the same.
+    pub fn run(
+        mut self,
+        observer: &mut dyn Observer,
+        mut signals: Signals,
+        duration: Option<Span>,
+    ) -> Result<Ended, NetError> {
+        let failed = |error: io::Error| NetError::system("cannot watch for signals", &error);
+        signals.register(self.poll.registry(), END, HANGUP).map_err(failed)?;
+        let mut events = Events::with_capacity(16);
+        let until = duration.map(|span| self.oscillator.read() + span);
+        let moment = self.moment();
+        observer.course(&moment, &self.oscillator.over_raw(&self.course));
+        let result = loop {
+            match self.turn(observer, &mut signals, &mut events, until) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(ended)) => break Ok(ended),
+                Err(error) => break Err(error),
+            }
+        };
+        self.take_leave(observer, &mut events);
+        let moment = self.moment();
+        observer.finish(&moment, self.core.counters(), &self.stats);
+        result
+    }
+
+    /// Waits, then does what has come and what is due.
+    fn turn(
+        &mut self,
+        observer: &mut dyn Observer,
+        signals: &mut Signals,
+        events: &mut Events,
+        until: Option<Time<Local>>,
+    ) -> Result<ControlFlow<Ended>, NetError> {
+        let deadlines = [self.core.deadline(), observer.deadline(), self.names.deadline(), until];
+        self.wait(events, deadlines.into_iter().flatten().min())?;
+        self.look_up();
+        self.take_in(observer);
+        if let Some(error) = self.unsteerable.take() {
+            return Err(NetError::Clock(error));
+        }
+        if std::mem::take(&mut self.ready.hangup) && signals.hung_up() {
+            observer.hangup(&self.moment());
+        }
+        let now = self.oscillator.read();
+        if observer.deadline().is_some_and(|due| due <= now) {
+            let moment = self.moment();
+            if observer.due(&moment, self.core.counters(), &self.stats).is_break() {
+                return Ok(ControlFlow::Break(Ended::Observer));
+            }
+        }
+        let ended = if std::mem::take(&mut self.ready.end) && signals.ended() {
+            Some(Ended::Signal)
+        } else if self.stopper.stop.load(Ordering::Acquire) {
+            Some(Ended::Stopper)
+        } else if until.is_some_and(|until| until <= now) {
+            Some(Ended::Duration)
+        } else {
+            self.core.done().then_some(Ended::Core)
+        };
+        Ok(ended.map_or(ControlFlow::Continue(()), ControlFlow::Break))
+    }
+
+    /// Sleeps until something is announced or `deadline` comes; not at all where something
+    /// announced earlier is not used up.
+    fn wait(&mut self, events: &mut Events, deadline: Option<Time<Local>>) -> Result<(), NetError> {
+        let timeout = if self.ready.datagrams || self.ready.stamps {
+            Some(Duration::ZERO)
+        } else {
+            let now = self.oscillator.read();
+            deadline.map(|deadline| Duration::from_nanos(deadline.since(now).as_nanos()))
+        };
+        match self.poll.poll(events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(NetError::system("cannot wait for events", &error)),
+        }
+        for event in events.iter() {
+            match event.token() {
+                SOCKET => {
+                    self.ready.datagrams |= event.is_readable();
+                    if event.is_error() {
+                        self.ready.stamps = true;
+                        self.endpoint
+                            .rearm(self.poll.registry(), SOCKET)
+                            .map_err(|error| NetError::system("cannot watch the socket", &error))?;
+                    }
+                }
+                END => self.ready.end = true,
+                HANGUP => self.ready.hangup = true,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the core what has come, a turn's worth at most, and does what it asks for.
+    fn take_in(&mut self, observer: &mut dyn Observer) {
+        if self.stamps.transmitting() != self.expects_stamps {
+            self.expects_stamps = !self.expects_stamps;
+            let now = self.oscillator.read();
+            self.core.handle(now, Input::TransmitStamps(self.expects_stamps));
+        }
+        for _ in 0..TURN {
+            // Stamps first: the reply to a datagram may lie behind the stamp of its leaving.
+            if self.ready.stamps {
+                self.take_stamps();
+            }
+            if self.ready.datagrams {
+                self.take_datagrams();
+            }
+            self.serve(observer);
+            if !self.ready.datagrams && !self.ready.stamps {
+                return;
+            }
+        }
+    }
+
+    fn take_stamps(&mut self) {
+        for _ in 0..BATCH {
+            match self.stamps.left(&self.endpoint, &mut self.stats) {
+                Ok(Some((token, at))) => {
+                    self.core.handle(self.oscillator.read(), Input::Sent { token, at });
+                }
+                Ok(None) | Err(_) => {
+                    self.ready.stamps = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_datagrams(&mut self) {
+        // One byte more than any datagram of ours, so that a longer one is seen to be longer.
+        let mut room = [0; LEN + 1];
+        for _ in 0..BATCH {
+            match self.endpoint.receive(&mut room) {
+                Ok(got) => {
+                    let (at, now) = self.stamps.received(got.stamp, &mut self.stats);
+                    self.stats.truncated += u64::from(got.truncated);
+                    self.stats.note_overflow(got.dropped);
+                    let bytes = &room[..got.len];
+                    self.core.handle(now, Input::Datagram { from: got.from, at, bytes });
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ready.datagrams = false;
+                    return;
+                }
+                // An error of some earlier datagram; the next one may be in order.
+                Err(_) => self.stats.receive_errors += 1,
+            }
+        }
+    }
+
+    fn look_up(&mut self) {
+        let now = self.oscillator.read();
+        if let Some(addrs) = self.names.serve(now) {
+            self.core.handle(now, Input::Addresses(&addrs));
+        }
+    }
+
+    /// Does whatever the core asks for.
+    fn serve(&mut self, observer: &mut dyn Observer) {
+        loop {
+            let now = self.oscillator.read();
+            let Some(output) = self.core.poll(now, &mut self.datagram) else { return };
+            match output {
+                Output::Send { to, token } => match self.endpoint.send(&self.datagram, to) {
+                    Ok(()) => self.stamps.sent(token, now, &mut self.stats),
+                    Err(error) => self.refused(&error),
+                },
+                Output::Steer(adjustment) => self.steer(adjustment, observer),
+                Output::Publish(quality) => {
+                    if let Err(error) = self.clock.publish(quality) {
+                        self.unsteerable.get_or_insert(error);
+                    }
+                }
+                Output::Event(event) => {
+                    self.names.note(now, &event);
+                    observer.event(&self.moment(), &event);
+                }
+            }
+        }
+    }
+
+    /// A datagram could not be sent; whether it is sent again is the core's affair.
+    fn refused(&mut self, error: &io::Error) {
+        self.stats.send_errors += 1;
+        if !Transmit::survives(error) && self.stamps.transmitting() {
+            // Those before it must not lose their stamps over it.
+            self.ready.stamps = true;
+            for _ in 0..TURN {
+                if self.ready.stamps {
+                    self.take_stamps();
+                }
+            }
+            self.stamps.restart(&self.endpoint);
+        }
+    }
+
+    fn steer(&mut self, adjustment: Adjustment, observer: &mut dyn Observer) {
+        let now = self.oscillator.read();
+        match self.clock.steer(now, adjustment) {
+            Ok(map) => {
+                self.course = map;
+                self.core.handle(self.oscillator.read(), Input::Steered { map });
+                observer.course(&self.moment(), &self.oscillator.over_raw(&map));
+            }
+            Err(error) => {
+                self.unsteerable.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Lets the core say good-bye, but not for ever.
+    fn take_leave(&mut self, observer: &mut dyn Observer, events: &mut Events) {
+        let start = self.oscillator.read();
+        self.core.handle(start, Input::Stop);
+        loop {
+            self.take_in(observer);
+            let now = self.oscillator.read();
+            if self.core.done() || now.since(start) >= LEAVE {
+                return;
+            }
+            let latest = start + LEAVE;
+            let deadline = self.core.deadline().map_or(latest, |due| due.min(latest));
+            if self.wait(events, Some(deadline)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        let local = self.oscillator.read();
+        Moment { local, shown: self.course.reading(local), raw: self.oscillator.raw_at(local) }
+    }
+}
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

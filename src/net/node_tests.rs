@@ -1,0 +1,168 @@
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::*;
+use crate::clock::VirtualClock;
+use crate::proto::{Counters, Event, Source, Stamp, Token as Mark};
+use crate::time::{Offset, Rate};
+
+/// Sends itself a datagram every 5 ms and keeps what it is told about it.
+#[derive(Default)]
+struct Echo {
+    to: Option<SocketAddr>,
+    strangers: Vec<SocketAddr>,
+    next: Option<Time<Local>>,
+    queue: VecDeque<Output>,
+    sent: u64,
+    left: Vec<(u64, Time<Local>)>,
+    stamps: Vec<(u64, Stamp<Local>)>,
+    arrivals: Vec<(u64, Stamp<Local>, Time<Local>)>,
+    promised: bool,
+    counters: Counters,
+    stopping: bool,
+}
+
+impl Core for &mut Echo {
+    fn handle(&mut self, now: Time<Local>, input: Input<'_>) {
+        match input {
+            Input::Datagram { at, bytes, .. } => {
+                if let Some(number) = bytes.first_chunk().map(|n| u64::from_be_bytes(*n)) {
+                    self.arrivals.push((number, at, now));
+                }
+                self.counters.received += 1;
+            }
+            Input::Sent { token, at } => self.stamps.push((token.0, at)),
+            Input::TransmitStamps(given) => self.promised = given,
+            Input::Stop => self.stopping = true,
+            Input::Steered { .. } | Input::Addresses(_) => {}
+        }
+    }
+
+    fn poll(&mut self, now: Time<Local>, buffer: &mut Buffer) -> Option<Output> {
+        if let Some(output) = self.queue.pop_front() {
+            return Some(output);
+        }
+        if self.stopping || self.next.is_some_and(|due| due > now) {
+            return None;
+        }
+        self.next = Some(now + Span::from_millis(5));
+        let strangers = self.strangers.clone();
+        self.queue.extend(strangers.into_iter().map(|to| Output::Send { to, token: None }));
+        self.sent += 1;
+        buffer[..8].copy_from_slice(&self.sent.to_be_bytes());
+        self.left.push((self.sent, now));
+        Some(Output::Send { to: self.to.unwrap(), token: Some(Mark(self.sent)) })
+    }
+
+    fn deadline(&self) -> Option<Time<Local>> {
+        self.next.filter(|_| !self.stopping)
+    }
+
+    fn done(&self) -> bool {
+        self.stopping
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+#[derive(Default)]
+struct Watcher {
+    finished: Option<NetStats>,
+    courses: usize,
+}
+
+impl Observer for Watcher {
+    fn event(&mut self, _: &Moment, _: &Event) {}
+
+    fn course(&mut self, _: &Moment, _: &Map<crate::clock::Raw, Shown>) {
+        self.courses += 1;
+    }
+
+    fn finish(&mut self, _: &Moment, _: &Counters, net: &NetStats) {
+        assert!(self.finished.replace(*net).is_none(), "finish is called once");
+    }
+}
+
+fn node<'a>(echo: &'a mut Echo, listen: &str) -> Option<Node<&'a mut Echo, VirtualClock>> {
+    let endpoint = Endpoint::bind(listen.parse().unwrap())
+        .map_err(|error| println!("not tested: {error}"))
+        .ok()?;
+    echo.to = Some(endpoint.local_addr());
+    let oscillator = Oscillator::drifting_from_now(Rate::from_ppm(40.0));
+    let clock = VirtualClock::new(oscillator.read(), Time::from_nanos(0), Rate::ZERO);
+    Some(Node::new(endpoint, echo, clock, oscillator, Vec::new()).unwrap())
+}
+
+#[test]
+fn stamps_lie_between_leaving_and_being_handed_over() {
+    for listen in ["127.0.0.1:0", "[::1]:0"] {
+        let mut echo = Echo::default();
+        let Some(node) = node(&mut echo, listen) else { continue };
+        let mut watcher = Watcher::default();
+        let ended = node.run(&mut watcher, Signals::none(), Some(Span::from_millis(400)));
+        assert_eq!(ended, Ok(Ended::Duration));
+        assert_eq!(watcher.courses, 1);
+        let net = watcher.finished.unwrap();
+        assert!(echo.arrivals.len() > 20 && net.send_errors == 0, "{net:?}");
+        let slack = Offset::from_nanos(5_000);
+        for &(number, at, handed) in &echo.arrivals {
+            let (_, left) = echo.left[number as usize - 1];
+            assert!(left <= at.at + slack && at.at <= handed, "{number}: {left:?} {at:?}");
+            if let Some((_, sent)) = echo.stamps.iter().find(|(token, _)| *token == number) {
+                assert!(left <= sent.at + slack && sent.at <= at.at + slack, "{sent:?} {at:?}");
+            }
+        }
+        if !echo.promised {
+            println!("not tested: transmit stamps on {listen}");
+            continue;
+        }
+        assert!(echo.stamps.len() + 2 >= echo.sent as usize, "{} stamps", echo.stamps.len());
+        assert!(echo.stamps.iter().all(|(_, at)| at.source == Source::Kernel));
+        assert_eq!(net.sent.kernel, echo.stamps.len() as u64);
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_costs_the_others_nothing() {
+    // No route, the wrong family, and nobody who listens.
+    let strangers = ["[2001:db8::1]:9", "[::1]:9", "255.255.255.255:9", "127.0.0.1:9"];
+    let mut echo =
+        Echo { strangers: strangers.map(|addr| addr.parse().unwrap()).into(), ..Echo::default() };
+    let node = node(&mut echo, "127.0.0.1:0").unwrap();
+    let mut watcher = Watcher::default();
+    node.run(&mut watcher, Signals::none(), Some(Span::from_millis(600))).unwrap();
+    let net = watcher.finished.unwrap();
+    assert!(net.send_errors >= 2 * echo.sent, "{net:?}");
+    assert!(echo.arrivals.len() + 2 >= echo.sent as usize);
+    if net.sent.kernel > 0 {
+        assert!(echo.stamps.len() * 10 >= echo.sent as usize * 9, "{net:?}");
+        for (number, at) in &echo.stamps {
+            let (_, left) = echo.left[*number as usize - 1];
+            assert!((at.at - left).abs() < Span::from_millis(4), "{number}: {left:?} {at:?}");
+        }
+        println!("{net:?}");
+    }
+}
+
+#[test]
+fn a_stopper_ends_it_before_and_while_it_runs() {
+    for early in [true, false] {
+        let mut echo = Echo::default();
+        let node = node(&mut echo, "127.0.0.1:0").unwrap();
+        let stopper = node.stopper();
+        let late = std::thread::spawn(move || {
+            if !early {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            stopper.stop();
+        });
+        if early {
+            late.join().unwrap();
+        }
+        let mut watcher = Watcher::default();
+        assert_eq!(node.run(&mut watcher, Signals::none(), None), Ok(Ended::Stopper));
+        assert!(watcher.finished.is_some() && echo.stopping);
+    }
+}

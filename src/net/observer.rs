@@ -1,0 +1,114 @@
+//! Who watches a node: prints, counts and records, and decides nothing.
+
+use std::ops::ControlFlow;
+
+use crate::clock::Raw;
+use crate::proto::{Counters, Event, Source};
+use crate::time::{Local, Map, Shown, Time};
+
+/// One instant on all scales that a node knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The node's free-running clock.
+    pub local: Time<Local>,
+    /// What the node shows.
+    pub shown: Time<Shown>,
+    /// The machine's raw counter, which all nodes on one machine share.
+    pub raw: Time<Raw>,
+}
+
+/// Watches a node. Every call is made on the node's thread and delays it.
+pub trait Observer {
+    /// Something happened in the core.
+    fn event(&mut self, moment: &Moment, event: &Event);
+
+    /// The clock has a new course, given over the machine's raw counter: the truth, for whoever
+    /// compares several nodes on one machine. Called once at the start, then after every steer.
+    fn course(&mut self, moment: &Moment, course: &Map<Raw, Shown>) {
+        let _ = (moment, course);
+    }
+
+    /// When [`Observer::due`] is to be called next; `None`: never.
+    fn deadline(&self) -> Option<Time<Local>> {
+        None
+    }
+
+    /// The deadline has come: time for a report. The next deadline must lie in the future.
+    /// `Break` ends the node in order.
+    fn due(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) -> ControlFlow<()> {
+        let _ = (moment, counters, net);
+        ControlFlow::Continue(())
+    }
+
+    /// SIGHUP came: reopen what is written to.
+    fn hangup(&mut self, moment: &Moment) {
+        let _ = moment;
+    }
+
+    /// The node has taken leave and ends: the last report. Called exactly once, also where the
+    /// node ends with an error.
+    fn finish(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) {
+        let _ = (moment, counters, net);
+    }
+}
+
+/// How many timestamps each source gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BySource {
+    /// The daemon's own readings.
+    pub daemon: u64,
+    /// The kernel's.
+    pub kernel: u64,
+    /// The card's.
+    pub hardware: u64,
+}
+
+impl BySource {
+    pub(super) fn count(&mut self, source: Source) {
+        match source {
+            Source::Daemon => self.daemon += 1,
+            Source::Kernel => self.kernel += 1,
+            Source::Hardware => self.hardware += 1,
+        }
+    }
+
+    /// The source of most of them; the daemon where there are none.
+    pub fn main(&self) -> Source {
+        if self.hardware > self.kernel.max(self.daemon) {
+            Source::Hardware
+        } else if self.kernel > self.daemon {
+            Source::Kernel
+        } else {
+            Source::Daemon
+        }
+    }
+}
+
+/// What the sockets know beyond the core's own counters, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NetStats {
+    /// Timestamps of received datagrams.
+    pub received: BySource,
+    /// Timestamps of those sent datagrams whose time of leaving matters.
+    pub sent: BySource,
+    /// Datagrams that the kernel refused to send.
+    pub send_errors: u64,
+    /// Receive calls that failed.
+    pub receive_errors: u64,
+    /// Datagrams longer than any of the protocol, cut off.
+    pub truncated: u64,
+    /// Datagrams lost because the socket's buffer was full, where the kernel tells.
+    pub overflowed: u64,
+    /// Steps of the system clock seen; kernel timestamps from before each were not used.
+    pub clock_steps: u64,
+}
+
+impl NetStats {
+    /// The kernel tells its own count modulo 2³², from the first loss on.
+    pub(super) fn note_overflow(&mut self, kernel: Option<u32>) {
+        if let Some(count) = kernel {
+            let since = count.wrapping_sub(self.overflowed as u32);
+            self.overflowed += u64::from(since);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The master: keeps the roster, polls, averages, and sends each slave its delta.
+//!
+//! Each round has one slot a slave, spread over the interval. A slot is a burst of polls and, a
+//! moment later, its close: the estimate is made and the slave's adjust leaves. At the end of the
+//! interval the round is closed: the ensemble averages what the members' clocks say.
+
+mod membership;
+mod rounds;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::agenda::{Agenda, Due, Place};
+use super::counters::{Counters, Drop};
+use super::ensemble::Ensemble;
+use super::event::{Event, Measured, Round};
+use super::exchange::{Exchange, Source, Stamp};
+use super::io::{Core, Input, Output, Token};
+use super::roster::{Member, OpenPoll, Roster, Said};
+use super::settings::MasterSettings;
+use super::steering::Steering;
+use crate::time::{Local, Map, Offset, Shown, Span, Time};
+use crate::wire::{
+    Admission, Buffer, Datagram, Header, Leave, LeaveReason, Message, NodeId, Poll, Reply, Standing,
+    Welcome,
+};
+
+/// Spacing of the polls of a burst: long enough that a reply is in before the next poll leaves.
+const BURST_GAP: Span = Span::from_millis(2);
+/// An unanswered joiner gets no more polls a round than this, so that a forged join is no lever.
+const PROBE_BURST: u8 = 1;
+
+/// A master's protocol logic.
+#[derive(Debug)]
+pub struct Master {
+    settings: MasterSettings,
+    rng: ChaCha8Rng,
+    steering: Steering,
+    standing: Standing,
+    roster: Roster,
+    ensemble: Ensemble,
+    agenda: Agenda,
+    pending: VecDeque<Pending>,
+    round: u32,
+    /// When the running round began.
+    began: Time<Local>,
+    summary: Option<Round>,
+    said: Announced,
+    counters: Counters,
+    sequence: u64,
+    stopping: bool,
+}
+
+/// What is said once until it changes.
+#[derive(Debug, Default)]
+struct Announced {
+    alone: bool,
+    hold: bool,
+    full: bool,
+    formed: bool,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Poll { place: Place, index: u8, burst: u8 },
+    Adjust { place: Place },
+    Welcome { to: SocketAddr, receiver: NodeId, nonce: u64, admission: Admission },
+    Leave { to: SocketAddr, receiver: NodeId },
+    Output(Output),
+}
+
+impl Master {
+    /// A master whose own clock runs on `course`. `seed` is all the randomness it ever uses; draw
+    /// it from the operating system, or nonces can be guessed.
+    pub fn new(
+        now: Time<Local>,
+        settings: MasterSettings,
+        course: Map<Local, Shown>,
+        seed: [u8; 32],
+    ) -> Self {
+        let mut master = Self {
+            rng: ChaCha8Rng::from_seed(seed),
+            steering: Steering::new(settings.limits, course),
+            standing: Standing::Counted,
+            roster: Roster::new(settings.max_slaves),
+            ensemble: Ensemble::new(settings.average, settings.tolerance),
+            agenda: Agenda::default(),
+            pending: VecDeque::new(),
+            round: 1,
+            began: now,
+            summary: None,
+            said: Announced::default(),
+            counters: Counters::default(),
+            sequence: 0,
+            stopping: false,
+            settings,
+        };
+        master.agenda.add(now + master.settings.interval, Due::Tick);
+        for addr in master.settings.slaves.clone() {
+            master.list(now, addr);
+        }
+        master
+    }
+
+    /// Cluster time over this node's Local; none before it was formed.
+    pub fn cluster(&self) -> Option<&Map<Local, crate::time::Cluster>> {
+        self.ensemble.cluster()
+    }
+
+    fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
+        self.counters.received += 1;
+        let taken = Datagram::decode(bytes).map_err(Drop::Rejected).and_then(|datagram| {
+            let header = datagram.header;
+            if header.sender == self.settings.identity.id {
+                return Err(Drop::Own);
+            }
+            if ![NodeId::UNKNOWN, self.settings.identity.id].contains(&header.receiver) {
+                return Err(Drop::NotForUs);
+            }
+            match datagram.message {
+                Message::Reply(reply) => self.on_reply(now, from, at, &header, &reply),
+                Message::Join(join) => self.on_join(now, from, &header, &join),
+                Message::Leave(_) => self.on_leave(&header),
+                Message::Poll(_) | Message::Adjust(_) | Message::Welcome(_) => Err(Drop::WrongRole),
+            }
+        });
+        if let Err(reason) = taken {
+            self.counters.drop(reason);
+        }
+    }
+
+    fn on_reply(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        at: Stamp<Local>,
+        header: &Header,
+        reply: &Reply,
+    ) -> Result<(), Drop> {
+        let place = self
+            .roster
+            .by_id(header.sender)
+            .or_else(|| self.roster.by_addr(from))
+            .ok_or(Drop::Stranger)?;
+        let open = self.take_open(place, reply.nonce).ok_or(Drop::Unasked)?;
+        self.recognise(place, from, header, reply);
+        let exchange = Exchange {
+            t1: open.t1,
+            t2: Stamp { at: reply.t2, source: Source::from_number(reply.t2_source) },
+            t3: Stamp::daemon(reply.t3),
+            t4: at,
+        };
+        self.release(place, reply);
+        if reply.t3_follows {
+            if let Some(member) = self.roster.get_mut(place) {
+                member.held = Some((reply.nonce, exchange));
+            }
+        } else {
+            self.measure(place, &exchange);
+        }
+        let _ = now;
+        Ok(())
+    }
+
+    fn take_open(&mut self, place: Place, nonce: u64) -> Option<OpenPoll> {
+        let member = self.roster.get_mut(place)?;
+        let index = member.open.iter().position(|open| open.nonce == nonce)?;
+        Some(member.open.swap_remove(index))
+    }
+
+    /// The exchange that was held back goes on, with the better T3 where the reply brings it.
+    fn release(&mut self, place: Place, reply: &Reply) {
+        let Some(member) = self.roster.get_mut(place) else { return };
+        member.said = Some(Said { map: reply.map, steps: reply.steps });
+        let Some((nonce, mut exchange)) = member.held.take() else { return };
+        if let Some(better) = reply.correction.filter(|c| c.nonce == nonce) {
+            exchange.t3 = Stamp { at: better.t3, source: Source::from_number(better.source) };
+        }
+        self.measure(place, &exchange);
+    }
+
+    fn measure(&mut self, place: Place, exchange: &Exchange) {
+        let Some(member) = self.roster.get_mut(place) else { return };
+        let round_trip = exchange.round_trip();
+        if round_trip < Offset::ZERO || round_trip.abs() > self.settings.max_rtt {
+            self.counters.slow += 1;
+            return;
+        }
+        let round_trip = round_trip.abs();
+        let noise = member.track.observe(exchange);
+        member.round_trip = Some(member.round_trip.map_or(round_trip, |r| r.min(round_trip)));
+        let measured = Measured {
+            id: member.who.id,
+            round_trip,
+            noise: noise.forward.max(noise.backward),
+        };
+        self.tell(Event::Exchange(measured));
+    }
+
+    fn sent(&mut self, token: Token, at: Stamp<Local>) {
+        let (slot, tail) = ((token.0 >> 32) as u32, token.0 as u32);
+        let place = self.roster.in_slot(slot);
+        let Some(member) = place.and_then(|place| self.roster.get_mut(place)) else { return };
+        if let Some(open) = member.open.iter_mut().find(|open| open.nonce as u32 == tail) {
+            open.t1 = at;
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.pending.push_back(Pending::Output(Output::Event(event)));
+    }
+
+    fn header(&mut self, receiver: NodeId) -> Header {
+        self.sequence += 1;
+        let identity = &self.settings.identity;
+        Header {
+            sender: identity.id,
+            receiver,
+            boot: identity.boot,
+            term: self.settings.term,
+            rank: self.settings.rank,
+            sequence: self.sequence,
+        }
+    }
+
+    fn send(
+        &mut self,
+        to: SocketAddr,
+        receiver: NodeId,
+        message: Message,
+        buffer: &mut Buffer,
+    ) -> Output {
+        let header = self.header(receiver);
+        self.counters.sent += 1;
+        Datagram { header, message }.encode(buffer);
+        Output::Send { to, token: None }
+    }
+
+    /// Carries out one thing that waits; `None` where it has become pointless.
+    fn carry_out(
+        &mut self,
+        now: Time<Local>,
+        pending: Pending,
+        buffer: &mut Buffer,
+    ) -> Option<Output> {
+        match pending {
+            Pending::Poll { place, index, burst } => self.ask(now, place, index, burst, buffer),
+            Pending::Adjust { place } => {
+                let (who, adjust) = self.adjust(now, place)?;
+                Some(self.send(who.addr, who.id, Message::Adjust(adjust), buffer))
+            }
+            Pending::Welcome { to, receiver, nonce, admission } => {
+                let welcome = Welcome {
+                    nonce,
+                    admission,
+                    interval: self.settings.interval,
+                    name: self.settings.identity.name.clone(),
+                };
+                Some(self.send(to, receiver, Message::Welcome(welcome), buffer))
+            }
+            Pending::Leave { to, receiver } => {
+                let leave = Leave { reason: LeaveReason::Shutdown };
+                Some(self.send(to, receiver, Message::Leave(leave), buffer))
+            }
+            Pending::Output(output) => Some(output),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        now: Time<Local>,
+        place: Place,
+        index: u8,
+        burst: u8,
+        buffer: &mut Buffer,
+    ) -> Option<Output> {
+        let nonce = self.rng.next_u64();
+        let member = self.roster.get_mut(place)?;
+        let (to, receiver) = (member.who.addr, member.who.id);
+        member.open.push(OpenPoll { nonce, t1: Stamp::daemon(now) });
+        let poll = Poll { nonce, round: self.round, index, burst };
+        self.send(to, receiver, Message::Poll(poll), buffer);
+        // The token never leaves this machine; it names the slot, so that nothing is searched.
+        let token = Token(u64::from(place.slot) << 32 | u64::from(nonce as u32));
+        Some(Output::Send { to, token: Some(token) })
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.pending.retain(|pending| matches!(pending, Pending::Output(_)));
+        for (_, member) in self.roster.iter().filter(|(_, member)| member.known) {
+            let (to, receiver) = (member.who.addr, member.who.id);
+            self.pending.push_back(Pending::Leave { to, receiver });
+        }
+    }
+
+    /// Deadlines that have come, one at a time.
+    fn decide(&mut self, now: Time<Local>) -> bool {
+        let Some((at, due)) = self.agenda.next(now) else { return false };
+        match due {
+            Due::Tick => self.tick(now),
+            Due::Poll { place, index } => self.poll_due(now, at, place, index),
+            Due::Close { place } => self.close(now, at, place),
+        }
+        true
+    }
+
+    fn company(&self) -> impl Iterator<Item = (Place, &Member)> {
+        self.roster.iter().filter(|(_, member)| member.reach != 0)
+    }
+}
+
+impl Core for Master {
+    fn handle(&mut self, now: Time<Local>, input: Input<'_>) {
+        match input {
+            Input::Datagram { from, at, bytes } if !self.stopping => {
+                self.receive(now, from, at, bytes);
+            }
+            Input::Sent { token, at } => self.sent(token, at),
+            Input::Steered { map } => {
+                if let Some(event) = self.steering.steered(map) {
+                    self.tell(event);
+                }
+            }
+            Input::Stop if !self.stopping => self.stop(),
+            Input::Datagram { .. }
+            | Input::Addresses(_)
+            | Input::TransmitStamps(_)
+            | Input::Stop => {}
+        }
+    }
+
+    fn poll(&mut self, now: Time<Local>, buffer: &mut Buffer) -> Option<Output> {
+        loop {
+            while let Some(pending) = self.pending.pop_front() {
+                if let Some(output) = self.carry_out(now, pending, buffer) {
+                    return Some(output);
+                }
+            }
+            if self.stopping {
+                return None;
+            }
+            if self.decide(now) {
+                continue;
+            }
+            let output = self.steering.poll(now)?;
+            if output == Output::Event(super::Event::Holdover) {
+                self.pending.push_back(Pending::Output(self.steering.unsynchronised(now)));
+            }
+            return Some(output);
+        }
+    }
+
+    fn deadline(&self) -> Option<Time<Local>> {
+        if self.stopping {
+            return None;
+        }
+        self.agenda.deadline().into_iter().chain(self.steering.deadline()).min()
+    }
+
+    fn done(&self) -> bool {
+        self.stopping && self.pending.is_empty()
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}

@@ -1,0 +1,202 @@
+//! Who comes, who goes, who came back as somebody else.
+
+use std::net::SocketAddr;
+
+use super::{
+    Admission, Drop, Due, Event, Header, Local, Master, Member, NodeId, Pending, Place, Reply, Span,
+    Time,
+};
+use crate::proto::event::Who;
+use crate::time::Rate;
+use crate::wire::{BootId, Join, Name};
+
+/// A slave that has never answered is dropped after so many slots: its join was forged, or it is
+/// behind a wall.
+const PROBES: u32 = 8;
+/// A slave that was known is forgotten after so many silent slots.
+const FORGET_AFTER: u32 = 600;
+
+impl Master {
+    /// Takes in a slave from the command line, of which only the address is known.
+    pub(super) fn list(&mut self, now: Time<Local>, addr: SocketAddr) {
+        if self.roster.by_addr(addr).is_some() {
+            return;
+        }
+        let who = Who { id: NodeId::UNKNOWN, name: Name::nearest(&addr.to_string()), addr };
+        if let Some(place) = self.roster.add(Member::new(who, BootId(0), true)) {
+            self.give_slot(now, place);
+        }
+    }
+
+    pub(super) fn on_join(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        join: &Join,
+    ) -> Result<(), Drop> {
+        let place = self.roster.by_id(header.sender).or_else(|| self.roster.by_addr(from));
+        let admission = match place {
+            Some(place) => {
+                self.rejoin(place, from, header, join);
+                Admission::Accepted
+            }
+            None => self.admit(now, from, header, join),
+        };
+        let (to, receiver, nonce) = (from, header.sender, join.nonce);
+        self.pending.push_back(Pending::Welcome { to, receiver, nonce, admission });
+        if admission == Admission::Full { Err(Drop::Full) } else { Ok(()) }
+    }
+
+    fn admit(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        join: &Join,
+    ) -> Admission {
+        let who = Who { id: header.sender, name: join.name.clone(), addr: from };
+        let member = Member::new(who, header.boot, false);
+        match self.roster.add(member) {
+            Some(place) => {
+                // It is announced when it answers: until then it may be forged.
+                self.give_slot(now, place);
+                Admission::Accepted
+            }
+            None => {
+                if !std::mem::replace(&mut self.said.full, true) {
+                    self.tell(Event::RosterFull);
+                }
+                Admission::Full
+            }
+        }
+    }
+
+    /// A join of somebody who has a place: its welcome was lost, it restarted, or it moved. An
+    /// address is believed when a reply comes from there, not before.
+    fn rejoin(&mut self, place: Place, from: SocketAddr, header: &Header, join: &Join) {
+        self.roster.rename(place, &join.name);
+        let Some(member) = self.roster.get(place) else { return };
+        let (known, addr) = (member.known, member.who.addr);
+        let same = member.who.id == header.sender && member.boot == header.boot;
+        if !same && addr == from {
+            self.restart(place, header, join.saved_rate);
+        } else if addr != from && (!known || !same) {
+            // A restarted process has a new port more often than not.
+            self.relocate(place, from);
+            if !same {
+                self.restart(place, header, join.saved_rate);
+            }
+        }
+    }
+
+    /// Notes what a reply to an open poll proves: who it is, that it lives, and from where.
+    pub(super) fn recognise(
+        &mut self,
+        place: Place,
+        from: SocketAddr,
+        header: &Header,
+        reply: &Reply,
+    ) {
+        let Some(member) = self.roster.get(place) else { return };
+        let (addr, first) = (member.who.addr, !member.known);
+        let same = member.who.id == header.sender && member.boot == header.boot;
+        if !same {
+            // The rate of cluster time against its Local, turned round, is near its own.
+            let rate = (reply.applied > 0).then_some(reply.rate);
+            self.restart(place, header, rate);
+        }
+        if addr != from {
+            self.relocate(place, from);
+        }
+        let Some(member) = self.roster.get_mut(place) else { return };
+        member.replied = true;
+        member.known = true;
+        let back = std::mem::take(&mut member.missed);
+        let who = member.who.clone();
+        if first {
+            self.tell(Event::Joined(who));
+        } else if back {
+            self.tell(Event::Reachable(who));
+        }
+        self.said.alone = false;
+    }
+
+    fn restart(&mut self, place: Place, header: &Header, rate: Option<Rate>) {
+        let master_rate = self.ensemble.cluster().map_or(Rate::ZERO, |map| map.rate);
+        self.roster.identify(place, header.sender);
+        let Some(member) = self.roster.get_mut(place) else { return };
+        // What it remembers is cluster time against its Local; the track wants Local against ours.
+        let prior = rate.map(|rate| master_rate.on_top_of(rate.reversed()));
+        member.reboot(header.boot, prior);
+        if member.known {
+            let who = member.who.clone();
+            self.tell(Event::Restarted(who));
+        }
+    }
+
+    fn relocate(&mut self, place: Place, addr: SocketAddr) {
+        let Some(from) = self.roster.get(place).map(|m| m.who.addr) else { return };
+        self.roster.relocate(place, addr);
+        if let Some(member) = self.roster.get(place).filter(|m| m.known) {
+            let who = member.who.clone();
+            self.tell(Event::Moved { who, from });
+        }
+    }
+
+    pub(super) fn on_leave(&mut self, header: &Header) -> Result<(), Drop> {
+        let place = self.roster.by_id(header.sender).ok_or(Drop::Stranger)?;
+        if self.roster.get(place).is_some_and(|member| member.boot != header.boot) {
+            return Err(Drop::Stale);
+        }
+        self.part(place, true);
+        Ok(())
+    }
+
+    /// Drops a slave whose silence has lasted long enough.
+    pub(super) fn forget(&mut self, place: Place) -> bool {
+        let Some(member) = self.roster.get(place) else { return true };
+        let limit = if member.known { FORGET_AFTER } else { PROBES };
+        if member.listed || member.silent < limit {
+            return false;
+        }
+        self.part(place, false);
+        true
+    }
+
+    fn part(&mut self, place: Place, said_so: bool) {
+        let listed = self.roster.get(place).is_some_and(|member| member.listed);
+        if listed {
+            // It stays on the list, and is polled in case it comes back.
+            if let Some(member) = self.roster.get_mut(place) {
+                let boot = member.boot;
+                member.reboot(boot, None);
+                member.known = false;
+                member.reach = 0;
+                let who = member.who.clone();
+                self.tell(Event::Left { who, said_so });
+            }
+        } else if let Some(member) = self.roster.remove(place) {
+            self.said.full = false;
+            if member.known {
+                self.tell(Event::Left { who: member.who, said_so });
+            }
+        }
+    }
+
+    /// A member's first slot: in this round if its moment is still to come, else in the next.
+    fn give_slot(&mut self, now: Time<Local>, place: Place) {
+        let slot = self.began + self.phase(place);
+        let at = if slot > now { slot } else { slot + self.settings.interval };
+        self.agenda.add(at, Due::Poll { place, index: 0 });
+    }
+
+    /// Where in the round a slot begins: multiples of the golden ratio spread any number of them
+    /// evenly without knowing how many will come.
+    fn phase(&self, place: Place) -> Span {
+        const GOLDEN: f64 = 0.618_033_988_749_895;
+        let share = (f64::from(place.slot) * GOLDEN).fract();
+        let room = self.settings.interval - self.slot_length();
+        Span::from_secs_f64(room.as_secs_f64() * share)
+    }
+}

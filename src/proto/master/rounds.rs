@@ -1,0 +1,258 @@
+//! The course of a round: bursts, closes, the average, the deltas.
+
+use super::{
+    BURST_GAP, Due, Event, Local, Map, Master, Output, PROBE_BURST, Pending, Place, Round, Shown,
+    Span, Standing, Time,
+};
+use crate::clock::Target;
+use crate::proto::ensemble::Reading;
+use crate::proto::event::{Slot, Who};
+use crate::proto::track::Estimate;
+use crate::time::{Offset, Rate, Remote};
+use crate::wire::Adjust;
+
+/// A map may be used for so many intervals; then it is holdover.
+const LASTS_INTERVALS: u32 = 10;
+/// Rounds without company before the master says that it is alone.
+const ALONE_AFTER: u32 = 2;
+
+impl Master {
+    fn burst_gap(&self) -> Span {
+        BURST_GAP.min(self.settings.interval.over(4).over(u32::from(self.settings.burst)))
+    }
+
+    /// How long after its last poll a slot is closed.
+    fn patience(&self) -> Span {
+        self.settings.max_rtt.min(self.settings.interval.over(4))
+    }
+
+    pub(super) fn slot_length(&self) -> Span {
+        self.burst_gap().times(u32::from(self.settings.burst)) + self.patience()
+    }
+
+    pub(super) fn poll_due(&mut self, now: Time<Local>, at: Time<Local>, place: Place, index: u8) {
+        let whole = self.settings.burst;
+        let (gap, patience) = (self.burst_gap(), self.patience());
+        let Some(member) = self.roster.get_mut(place) else { return };
+        if index == 0 {
+            member.open.clear();
+            member.replied = false;
+            member.round_trip = None;
+        }
+        let burst = if member.known { whole } else { PROBE_BURST.min(whole) };
+        self.pending.push_back(Pending::Poll { place, index, burst });
+        // Spaced from now on, where we are late: a burst in one heap measures its own queue.
+        let from = at.max(now);
+        if index + 1 < burst {
+            self.agenda.add(from + gap, Due::Poll { place, index: index + 1 });
+        } else {
+            self.agenda.add(from + patience, Due::Close { place });
+        }
+    }
+
+    pub(super) fn close(&mut self, now: Time<Local>, at: Time<Local>, place: Place) {
+        let Some(member) = self.roster.get_mut(place) else { return };
+        member.track.end_burst();
+        member.reach = member.reach << 1 | u8::from(member.replied);
+        member.silent = if member.replied { 0 } else { member.silent.saturating_add(1) };
+        let lost = member.known && member.reach == 0 && !member.missed;
+        member.missed |= lost;
+        let (who, known) = (member.who.clone(), member.known);
+        if lost {
+            self.tell(Event::Unreachable(who));
+        }
+        if self.forget(place) {
+            return;
+        }
+        if known {
+            self.report(now, place);
+            self.pending.push_back(Pending::Adjust { place });
+        }
+        self.next_slot(now, at, place);
+    }
+
+    /// The same moment of the next round; of a later one, where we slept through some.
+    fn next_slot(&mut self, now: Time<Local>, at: Time<Local>, place: Place) {
+        let Some(member) = self.roster.get(place) else { return };
+        let burst = if member.known { self.settings.burst } else { PROBE_BURST };
+        let length = self.burst_gap().times(u32::from(burst) - 1) + self.patience();
+        let begun = at - length;
+        let next = next_beat(begun, self.settings.interval, now);
+        self.agenda.add(next, Due::Poll { place, index: 0 });
+    }
+
+    fn report(&mut self, now: Time<Local>, place: Place) {
+        let Some(member) = self.roster.get(place) else { return };
+        let estimate = member.track.estimate(now);
+        let cluster_rate = self.ensemble.cluster().map_or(Rate::ZERO, |map| map.rate);
+        let slot = Slot {
+            id: member.who.id,
+            round: self.round,
+            reach: member.reach,
+            offset: self.offset_of(now, place),
+            rate: estimate.map_or(Rate::ZERO, |e| e.rate.on_top_of(cluster_rate.reversed())),
+            sigma: estimate.map_or(Span::MAX, |e| e.sigma),
+            round_trip: member.round_trip,
+            standing: member.standing,
+            steps: member.said.map_or(0, |said| said.steps),
+        };
+        self.tell(Event::Slot(slot));
+    }
+
+    /// What a slave shows at `now`, by our estimate of its Local and its own map from there.
+    fn shown_by(&self, now: Time<Local>, place: Place) -> Option<(Estimate, Time<Shown>)> {
+        let member = self.roster.get(place)?;
+        let estimate = member.track.estimate(now)?;
+        let said = member.said?;
+        Some((estimate, said.map.reading(local_of(now, &estimate))))
+    }
+
+    /// What a slave shows minus cluster time.
+    fn offset_of(&self, now: Time<Local>, place: Place) -> Option<Offset> {
+        let (_, shown) = self.shown_by(now, place)?;
+        Some(ahead_of(shown, self.ensemble.cluster()?, now))
+    }
+
+    pub(super) fn adjust(&self, now: Time<Local>, place: Place) -> Option<(Who, Adjust)> {
+        let (estimate, shown) = self.shown_by(now, place)?;
+        let member = self.roster.get(place)?;
+        let (cluster, summary) = (self.ensemble.cluster()?, self.summary?);
+        let map = Map {
+            at: local_of(now, &estimate),
+            reads: cluster.reading(now),
+            rate: cluster.rate.on_top_of(estimate.rate.reversed()),
+        };
+        let adjust = Adjust {
+            // The average that this is about was made at the end of the round before.
+            round: self.round,
+            standing: member.standing,
+            map,
+            delta: -ahead_of(shown, cluster, now),
+            sigma: estimate.sigma,
+            bound: estimate.bound,
+            lasts: self.settings.interval.times(LASTS_INTERVALS),
+            interval: self.settings.interval,
+            members: summary.members,
+            counted: summary.counted,
+            spread: summary.spread,
+        };
+        Some((member.who.clone(), adjust))
+    }
+
+    pub(super) fn tick(&mut self, now: Time<Local>) {
+        let readings = self.readings(now);
+        let verdicts = self.ensemble.round(now, &readings);
+        for verdict in verdicts {
+            self.stand(verdict.id, verdict.standing, verdict.offset);
+        }
+        if self.ensemble.held() != self.said.hold {
+            self.said.hold = self.ensemble.held();
+            self.tell(if self.said.hold { Event::Hold } else { Event::Resumed });
+        }
+        if readings.len() < 2 && self.round >= ALONE_AFTER && !self.said.alone {
+            self.said.alone = true;
+            self.tell(Event::Alone);
+        }
+        self.aim(now);
+        self.sum_up(now, &readings);
+        self.round = self.round.wrapping_add(1).max(1);
+        self.began = now;
+        let next = next_beat(now, self.settings.interval, now);
+        self.agenda.add(next, Due::Tick);
+    }
+
+    /// Every clock that can be had, our own first. Who missed some replies coasts on.
+    fn readings(&self, now: Time<Local>) -> Vec<Reading> {
+        let own = Reading {
+            id: self.settings.identity.id,
+            offset: Offset::ZERO,
+            rate: Rate::ZERO,
+            shown: self.steering.course().reading(now),
+        };
+        let others = self.company().filter_map(|(place, member)| {
+            let (estimate, shown) = self.shown_by(now, place)?;
+            let (offset, rate) = (estimate.offset, estimate.rate);
+            Some(Reading { id: member.who.id, offset, rate, shown })
+        });
+        std::iter::once(own).chain(others).collect()
+    }
+
+    fn stand(&mut self, id: crate::wire::NodeId, standing: Standing, by: Offset) {
+        let identity = &self.settings.identity;
+        let (before, who) = if id == identity.id {
+            let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+            let who = Who { id, name: identity.name.clone(), addr };
+            (std::mem::replace(&mut self.standing, standing), who)
+        } else {
+            let Some(place) = self.roster.by_id(id) else { return };
+            let Some(member) = self.roster.get_mut(place) else { return };
+            (std::mem::replace(&mut member.standing, standing), member.who.clone())
+        };
+        match (before, standing) {
+            (Standing::Falseticker, Standing::Counted) => self.tell(Event::Counted(who)),
+            (Standing::Counted | Standing::Spare, Standing::Falseticker) => {
+                self.tell(Event::Falseticker { who, by });
+            }
+            _ => {}
+        }
+    }
+
+    /// Aims our own clock, which is a member's like any other.
+    fn aim(&mut self, now: Time<Local>) {
+        let Some(&map) = self.ensemble.cluster() else { return };
+        if !std::mem::replace(&mut self.said.formed, true) {
+            let members = self.company().count() as u32 + 1;
+            self.tell(Event::Formed { members });
+        }
+        let until = now + self.settings.interval.times(LASTS_INTERVALS);
+        // Cluster time is a map of our own Local: there is nothing on the way that could be wrong.
+        let target = Target { map, sigma: Span::ZERO, bound: Span::ZERO, until };
+        let publish: Output = self.steering.aim(now, target);
+        self.pending.push_back(Pending::Output(publish));
+    }
+
+    fn sum_up(&mut self, now: Time<Local>, readings: &[Reading]) {
+        let Some(cluster) = self.ensemble.cluster() else { return };
+        let own = self.settings.identity.id;
+        let offsets: Vec<_> = readings
+            .iter()
+            .filter(|reading| {
+                let standing = match self.roster.by_id(reading.id) {
+                    Some(place) => self.roster.get(place).map(|member| member.standing),
+                    None => (reading.id == own).then_some(self.standing),
+                };
+                standing == Some(Standing::Counted)
+            })
+            .map(|reading| ahead_of(reading.shown, cluster, now))
+            .collect();
+        let least = offsets.iter().min().copied().unwrap_or(Offset::ZERO);
+        let greatest = offsets.iter().max().copied().unwrap_or(Offset::ZERO);
+        let round = Round {
+            number: self.round,
+            members: self.roster.len() as u32 + 1,
+            reachable: readings.len() as u32,
+            counted: offsets.len() as u32,
+            spread: (greatest - least).abs(),
+            offset: ahead_of(readings[0].shown, cluster, now),
+            rate: cluster.rate,
+        };
+        self.summary = Some(round);
+        self.tell(Event::Round(round));
+    }
+}
+
+/// The slave's Local at our instant `now`.
+fn local_of(now: Time<Local>, estimate: &Estimate) -> Time<Remote> {
+    (now + estimate.offset).sent_away()
+}
+
+fn ahead_of(shown: Time<Shown>, cluster: &Map<Local, crate::time::Cluster>, now: Time<Local>) -> Offset {
+    Offset::from_nanos(shown.as_nanos().saturating_sub(cluster.reading(now).as_nanos()))
+}
+
+/// The first of `start + n·interval`, n ≥ 1, that is after `now`.
+fn next_beat(start: Time<Local>, interval: Span, now: Time<Local>) -> Time<Local> {
+    let missed = now.since(start).as_nanos() / interval.as_nanos().max(1);
+    let beats = missed.saturating_add(1);
+    start + Span::from_nanos(interval.as_nanos().saturating_mul(beats))
+}

@@ -1,0 +1,210 @@
+//! The roster: the slaves a master knows, by identity and by address.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::agenda::Place;
+use super::event::Who;
+use super::exchange::{Exchange, Stamp};
+use super::track::Track;
+use crate::time::{Local, Map, Rate, Remote, Shown, Span};
+use crate::wire::{BootId, Name, NodeId, Standing};
+
+/// A poll that waits for its reply.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OpenPoll {
+    pub(super) nonce: u64,
+    pub(super) t1: Stamp<Local>,
+}
+
+/// What a slave said of itself in its newest reply.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    pub(super) map: Map<Remote, Shown>,
+    pub(super) steps: u16,
+}
+
+/// One slave.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) who: Who,
+    pub(super) boot: BootId,
+    /// Given on the command line: never forgotten.
+    pub(super) listed: bool,
+    /// Polls of the running slot without a reply; a burst at most.
+    pub(super) open: Vec<OpenPoll>,
+    /// The newest exchange, while a better T3 for it may follow with the next reply.
+    pub(super) held: Option<(u64, Exchange)>,
+    pub(super) track: Track,
+    pub(super) said: Option<Said>,
+    /// Whether the running slot has brought a reply, and its least round trip.
+    pub(super) replied: bool,
+    pub(super) round_trip: Option<Span>,
+    /// The last eight slots, newest in the lowest bit.
+    pub(super) reach: u8,
+    /// Slots in a row without a reply.
+    pub(super) silent: u32,
+    /// It has answered at least once.
+    pub(super) known: bool,
+    /// Its unreachability was reported.
+    pub(super) missed: bool,
+    pub(super) standing: Standing,
+}
+
+impl Member {
+    pub(super) fn new(who: Who, boot: BootId, listed: bool) -> Self {
+        Self {
+            who,
+            boot,
+            listed,
+            open: Vec::new(),
+            held: None,
+            track: Track::default(),
+            said: None,
+            replied: false,
+            round_trip: None,
+            reach: 0,
+            silent: 0,
+            known: false,
+            missed: false,
+            standing: Standing::Spare,
+        }
+    }
+
+    /// The slave's process is another one now: nothing measured of the old one holds, but for the
+    /// rate, which is the crystal's.
+    pub(super) fn reboot(&mut self, boot: BootId, rate: Option<Rate>) {
+        self.boot = boot;
+        self.held = None;
+        self.said = None;
+        self.track = Track::new(rate);
+        self.standing = Standing::Spare;
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    member: Option<Member>,
+}
+
+/// The slaves, at most as many as the settings allow.
+#[derive(Debug)]
+pub(super) struct Roster {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_id: BTreeMap<NodeId, u32>,
+    by_addr: BTreeMap<SocketAddr, u32>,
+    most: usize,
+}
+
+impl Roster {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_id: BTreeMap::new(),
+            by_addr: BTreeMap::new(),
+            most,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Takes a member in; `None` where there is no room.
+    pub(super) fn add(&mut self, member: Member) -> Option<Place> {
+        if self.len() >= self.most {
+            return None;
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, member: None });
+            (self.slots.len() - 1) as u32
+        });
+        if member.who.id != NodeId::UNKNOWN {
+            self.by_id.insert(member.who.id, slot);
+        }
+        self.by_addr.insert(member.who.addr, slot);
+        let entry = &mut self.slots[slot as usize];
+        entry.generation += 1;
+        entry.member = Some(member);
+        Some(Place { slot, generation: entry.generation })
+    }
+
+    pub(super) fn remove(&mut self, place: Place) -> Option<Member> {
+        self.get(place)?;
+        let member = self.slots[place.slot as usize].member.take()?;
+        self.free.push(place.slot);
+        if self.by_id.get(&member.who.id) == Some(&place.slot) {
+            self.by_id.remove(&member.who.id);
+        }
+        if self.by_addr.get(&member.who.addr) == Some(&place.slot) {
+            self.by_addr.remove(&member.who.addr);
+        }
+        Some(member)
+    }
+
+    pub(super) fn get(&self, place: Place) -> Option<&Member> {
+        let slot = self.slots.get(place.slot as usize)?;
+        slot.member.as_ref().filter(|_| slot.generation == place.generation)
+    }
+
+    pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Member> {
+        let slot = self.slots.get_mut(place.slot as usize)?;
+        let current = slot.generation == place.generation;
+        slot.member.as_mut().filter(|_| current)
+    }
+
+    /// Whoever has this slot now.
+    pub(super) fn in_slot(&self, slot: u32) -> Option<Place> {
+        let entry = self.slots.get(slot as usize)?;
+        entry.member.as_ref().map(|_| Place { slot, generation: entry.generation })
+    }
+
+    pub(super) fn by_id(&self, id: NodeId) -> Option<Place> {
+        self.by_id.get(&id).and_then(|&slot| self.in_slot(slot))
+    }
+
+    pub(super) fn by_addr(&self, addr: SocketAddr) -> Option<Place> {
+        self.by_addr.get(&addr).and_then(|&slot| self.in_slot(slot))
+    }
+
+    /// The member at `place` is `id` now.
+    pub(super) fn identify(&mut self, place: Place, id: NodeId) {
+        let Some(old) = self.get(place).map(|m| m.who.id) else { return };
+        if self.by_id.get(&old) == Some(&place.slot) {
+            self.by_id.remove(&old);
+        }
+        self.by_id.insert(id, place.slot);
+        if let Some(member) = self.get_mut(place) {
+            member.who.id = id;
+        }
+    }
+
+    /// The member at `place` is reached at `addr` now.
+    pub(super) fn relocate(&mut self, place: Place, addr: SocketAddr) {
+        let Some(old) = self.get(place).map(|m| m.who.addr) else { return };
+        if self.by_addr.get(&old) == Some(&place.slot) {
+            self.by_addr.remove(&old);
+        }
+        self.by_addr.insert(addr, place.slot);
+        if let Some(member) = self.get_mut(place) {
+            member.who.addr = addr;
+        }
+    }
+
+    pub(super) fn rename(&mut self, place: Place, name: &Name) {
+        if let Some(member) = self.get_mut(place) {
+            member.who.name = name.clone();
+        }
+    }
+
+    /// All members in the order of their slots.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Place, &Member)> {
+        (0u32..).zip(&self.slots).filter_map(|(slot, entry)| {
+            let place = Place { slot, generation: entry.generation };
+            entry.member.as_ref().map(|member| (place, member))
+        })
+    }
+}

@@ -1,0 +1,540 @@
+//! The slave: finds a master, answers its polls, and aims its clock by its deltas.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::counters::{Counters, Drop};
+use super::event::{Adjusted, Event, Who};
+use super::exchange::{Source, Stamp};
+use super::io::{Core, Input, Output, Token};
+use super::settings::SlaveSettings;
+use super::steering::Steering;
+use crate::clock::Target;
+use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time};
+use crate::wire::{
+    Adjust, Admission, Buffer, Correction, Datagram, Header, Join, Leave, LeaveReason, Message,
+    Name, NodeId, Poll, Rank, Reply, Term, Welcome,
+};
+
+/// Replies that wait for the driver. A burst is 16 at most; more than two of them is a flood.
+const MAX_REPLIES: usize = 32;
+/// Events and the like that wait for the driver.
+const MAX_PENDING: usize = 64;
+/// Spacing of joins while nobody answers, first and at most; each is drawn within ±50 %.
+const JOIN_FIRST: Span = Span::from_millis(500);
+const JOIN_MOST: Span = Span::from_secs(8);
+/// So many joins without an answer, and the slave says that there is no master.
+const JOIN_PATIENCE: u32 = 4;
+/// A master that was not heard for so many of its intervals is silent.
+const SILENT_INTERVALS: u32 = 3;
+const SILENT_LEAST: Span = Span::from_millis(500);
+/// A map whose anchor is further from now than this was not made for this moment.
+const ANCHOR_LIMIT: Span = Span::from_secs(10);
+/// No quartz is this far off, so no cluster is either.
+const RATE_LIMIT: Rate = Rate::from_ppm(1_000.0);
+/// A map may not be given for longer: what is not renewed in a day is not to be trusted.
+const LASTS_LIMIT: Span = Span::from_secs(86_400);
+
+/// The master that is obeyed.
+#[derive(Debug, Clone)]
+struct Master {
+    who: Who,
+    boot: crate::wire::BootId,
+    claim: Claim,
+    interval: Span,
+    heard: Time<Local>,
+    silent: bool,
+    /// Newest round applied; 0: none.
+    applied: u32,
+}
+
+/// What decides between two masters: the higher one is followed.
+type Claim = (Term, Rank, NodeId);
+
+#[derive(Debug, Clone, Copy)]
+struct PendingReply {
+    to: SocketAddr,
+    receiver: NodeId,
+    nonce: u64,
+    t2: Stamp<Local>,
+}
+
+/// Looking for a master.
+#[derive(Debug, Clone)]
+struct Search {
+    next: Option<Time<Local>>,
+    attempts: u32,
+    nonce: u64,
+    said_none: bool,
+    said_refused: bool,
+}
+
+/// A slave's protocol logic.
+#[derive(Debug)]
+pub struct Slave {
+    settings: SlaveSettings,
+    rng: ChaCha8Rng,
+    steering: Steering,
+    master: Option<Master>,
+    search: Search,
+    replies: VecDeque<PendingReply>,
+    pending: VecDeque<Pending>,
+    correction: Option<Correction>,
+    awaited: Option<u64>,
+    transmit_stamps: bool,
+    sequence: u64,
+    counters: Counters,
+    stopping: bool,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Join(SocketAddr),
+    Leave(SocketAddr, NodeId),
+    Output(Output),
+}
+
+impl Slave {
+    /// A slave whose clock runs on `course`. `seed` is all the randomness it ever uses; draw it
+    /// from the operating system, or nonces can be guessed.
+    pub fn new(
+        now: Time<Local>,
+        settings: SlaveSettings,
+        course: Map<Local, Shown>,
+        seed: [u8; 32],
+    ) -> Self {
+        let next = (!settings.masters.is_empty()).then_some(now);
+        Self {
+            steering: Steering::new(settings.limits, course),
+            settings,
+            rng: ChaCha8Rng::from_seed(seed),
+            master: None,
+            search: Search {
+                next,
+                attempts: 0,
+                nonce: 0,
+                said_none: false,
+                said_refused: false,
+            },
+            replies: VecDeque::new(),
+            pending: VecDeque::new(),
+            correction: None,
+            awaited: None,
+            transmit_stamps: false,
+            sequence: 0,
+            counters: Counters::default(),
+            stopping: false,
+        }
+    }
+
+    /// The rate of cluster time against this node's Local, once a master has told.
+    pub fn rate(&self) -> Option<Rate> {
+        self.steering.rate()
+    }
+
+    /// How far from cluster time the clock may be at `now`; nothing before the first adjust.
+    pub fn bound(&self, now: Time<Local>) -> Option<Span> {
+        self.steering.bound(now)
+    }
+
+    fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
+        self.counters.received += 1;
+        let taken = Datagram::decode(bytes).map_err(Drop::Rejected).and_then(|datagram| {
+            let header = datagram.header;
+            if header.sender == self.settings.identity.id {
+                return Err(Drop::Own);
+            }
+            if ![NodeId::UNKNOWN, self.settings.identity.id].contains(&header.receiver) {
+                return Err(Drop::NotForUs);
+            }
+            if !self.settings.masters.is_empty() && !self.settings.masters.contains(&from) {
+                return Err(Drop::NotOurMaster);
+            }
+            match datagram.message {
+                Message::Poll(poll) => self.on_poll(now, from, at, &header, poll),
+                Message::Adjust(adjust) => self.on_adjust(now, from, &header, &adjust),
+                Message::Welcome(welcome) => self.on_welcome(now, from, &header, &welcome),
+                Message::Leave(leave) => self.on_leave(now, from, &header, leave),
+                Message::Join(_) | Message::Reply(_) => Err(Drop::WrongRole),
+            }
+        });
+        if let Err(reason) = taken {
+            self.counters.drop(reason);
+        }
+    }
+
+    fn on_poll(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        at: Stamp<Local>,
+        header: &Header,
+        poll: Poll,
+    ) -> Result<(), Drop> {
+        self.obey(now, from, header)?;
+        if self.replies.len() == MAX_REPLIES {
+            self.replies.pop_front();
+        }
+        let reply =
+            PendingReply { to: from, receiver: header.sender, nonce: poll.nonce, t2: at };
+        self.replies.push_back(reply);
+        Ok(())
+    }
+
+    /// Makes sure that we follow the sender, or says that we do not.
+    fn obey(&mut self, now: Time<Local>, from: SocketAddr, header: &Header) -> Result<(), Drop> {
+        let claim = (header.term, header.rank, header.sender);
+        if let Some(master) = &mut self.master {
+            if master.who.id == header.sender && master.boot == header.boot {
+                master.heard = now;
+                master.silent = false;
+                master.claim = claim;
+                master.who.addr = from;
+                return Ok(());
+            }
+            // The same process restarted, at the same address or under the same id.
+            let restarted = master.who.id == header.sender || master.who.addr == from;
+            if !restarted && !master.silent && claim <= master.claim {
+                return Err(Drop::NotOurMaster);
+            }
+        }
+        self.follow(now, from, header);
+        Ok(())
+    }
+
+    fn follow(&mut self, now: Time<Local>, from: SocketAddr, header: &Header) {
+        // Until a welcome tells its name it is called by its address.
+        let name = Name::nearest(&from.to_string());
+        let who = Who { id: header.sender, name, addr: from };
+        self.master = Some(Master {
+            who,
+            boot: header.boot,
+            claim: (header.term, header.rank, header.sender),
+            interval: Span::from_secs(1),
+            heard: now,
+            silent: false,
+            applied: 0,
+        });
+        self.search.said_none = false;
+        self.search.said_refused = false;
+        self.correction = None;
+        self.awaited = None;
+        // Whom we follow without having asked we ask all the same: the welcome tells its name.
+        if self.search.next.is_none() {
+            self.announce();
+        }
+    }
+
+    fn announce(&mut self) {
+        if let Some(who) = self.master.as_ref().map(|master| master.who.clone()) {
+            self.tell(Event::Following(who));
+        }
+    }
+
+    fn on_welcome(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        welcome: &Welcome,
+    ) -> Result<(), Drop> {
+        if self.search.next.is_none() || welcome.nonce != self.search.nonce {
+            return Err(Drop::Unasked);
+        }
+        if welcome.admission == Admission::Full {
+            if !std::mem::replace(&mut self.search.said_refused, true) {
+                self.tell(Event::Refused(from));
+            }
+            return Err(Drop::Full);
+        }
+        self.obey(now, from, header)?;
+        self.search.next = None;
+        self.search.attempts = 0;
+        if let Some(master) = &mut self.master {
+            master.who.name = welcome.name.clone();
+            master.interval = welcome.interval;
+        }
+        self.announce();
+        Ok(())
+    }
+
+    fn on_leave(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        leave: Leave,
+    ) -> Result<(), Drop> {
+        self.ours(from, header)?;
+        if let Some(master) = self.master.take() {
+            self.tell(Event::MasterLeft { who: master.who, reason: leave.reason });
+        }
+        self.look_again(now);
+        Ok(())
+    }
+
+    /// Starts to look for a master, after a pause drawn so that many slaves do not ask at once.
+    fn look_again(&mut self, now: Time<Local>) {
+        if !self.settings.masters.is_empty() {
+            self.search.attempts = 0;
+            self.search.next = Some(now + self.around(JOIN_FIRST));
+        }
+    }
+
+    fn ours(&self, from: SocketAddr, header: &Header) -> Result<&Master, Drop> {
+        self.master
+            .as_ref()
+            .filter(|m| m.who.id == header.sender && m.boot == header.boot && m.who.addr == from)
+            .ok_or(Drop::NotOurMaster)
+    }
+
+    fn on_adjust(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        adjust: &Adjust,
+    ) -> Result<(), Drop> {
+        let master = self.ours(from, header)?;
+        if header.receiver != self.settings.identity.id {
+            return Err(Drop::NotForUs);
+        }
+        if adjust.round <= master.applied || header.term < master.claim.0 {
+            return Err(Drop::Stale);
+        }
+        let at = adjust.map.at.back_home();
+        let plausible = (now - at).abs() <= ANCHOR_LIMIT
+            && adjust.map.rate.abs() <= RATE_LIMIT
+            && adjust.lasts <= LASTS_LIMIT;
+        if !plausible {
+            return Err(Drop::Implausible);
+        }
+        if let Some(master) = &mut self.master {
+            master.applied = adjust.round;
+            master.interval = adjust.interval;
+            master.heard = now;
+            master.silent = false;
+        }
+        let map = Map { at, reads: adjust.map.reads, rate: adjust.map.rate };
+        let until = at + adjust.lasts;
+        let publish = self.steering.aim(
+            now,
+            Target { map, sigma: adjust.sigma, bound: adjust.bound, until },
+        );
+        self.ask(publish);
+        self.tell(Event::Adjusted(self.adjusted(now, adjust)));
+        Ok(())
+    }
+
+    fn adjusted(&self, now: Time<Local>, adjust: &Adjust) -> Adjusted {
+        Adjusted {
+            round: adjust.round,
+            offset: -self.steering.remaining(now),
+            rate: adjust.map.rate,
+            sigma: adjust.sigma,
+            bound: adjust.bound,
+            standing: adjust.standing,
+            members: adjust.members,
+            counted: adjust.counted,
+            spread: adjust.spread,
+        }
+    }
+
+    fn sent(&mut self, token: Token, at: Stamp<Local>) {
+        if self.awaited == Some(token.0) && at.source > Source::Daemon {
+            self.correction = Some(Correction {
+                nonce: token.0,
+                t3: at.at.sent_away(),
+                source: at.source.number(),
+            });
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.ask(Output::Event(event));
+    }
+
+    fn ask(&mut self, output: Output) {
+        if self.pending.len() < MAX_PENDING {
+            self.pending.push_back(Pending::Output(output));
+        }
+    }
+
+    /// `span`, drawn evenly from a half to one and a half times its length.
+    fn around(&mut self, span: Span) -> Span {
+        let share = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
+        Span::from_secs_f64(span.as_secs_f64() * (0.5 + share))
+    }
+
+    fn header(&mut self, receiver: NodeId) -> Header {
+        self.sequence += 1;
+        let identity = &self.settings.identity;
+        Header {
+            sender: identity.id,
+            receiver,
+            boot: identity.boot,
+            term: self.master.as_ref().map_or(Term(0), |master| master.claim.0),
+            rank: Rank(0),
+            sequence: self.sequence,
+        }
+    }
+
+    fn send(&mut self, receiver: NodeId, message: Message, to: SocketAddr, buffer: &mut Buffer) -> Output {
+        let header = self.header(receiver);
+        self.counters.sent += 1;
+        let token = match &message {
+            Message::Reply(reply) if reply.t3_follows => Some(Token(reply.nonce)),
+            _ => None,
+        };
+        Datagram { header, message }.encode(buffer);
+        Output::Send { to, token }
+    }
+
+    fn reply(&mut self, now: Time<Local>, pending: PendingReply, buffer: &mut Buffer) -> Output {
+        let course = self.steering.course();
+        let reply = Reply {
+            nonce: pending.nonce,
+            t2: pending.t2.at.sent_away(),
+            t3: now.sent_away(),
+            t2_source: pending.t2.source.number(),
+            t3_follows: self.transmit_stamps,
+            correction: self.correction.take(),
+            map: Map { at: course.at.sent_away(), reads: course.reads, rate: course.rate },
+            remaining: self.steering.remaining(now),
+            rate: self.steering.rate().or(self.settings.saved_rate).unwrap_or(Rate::ZERO),
+            error: self.steering.bound(now).unwrap_or(Span::MAX),
+            applied: self.master.as_ref().map_or(0, |master| master.applied),
+            steps: self.steering.steps(),
+        };
+        self.awaited = self.transmit_stamps.then_some(pending.nonce);
+        self.send(pending.receiver, Message::Reply(reply), pending.to, buffer)
+    }
+
+    /// Deadlines that have come.
+    fn decide(&mut self, now: Time<Local>) {
+        if self.silence().is_some_and(|due| due <= now) {
+            if let Some(master) = &mut self.master {
+                master.silent = true;
+                let who = master.who.clone();
+                self.tell(Event::MasterSilent(who));
+            }
+            self.look_again(now);
+        }
+        if self.search.next.is_some_and(|due| due <= now) {
+            self.join(now);
+        }
+    }
+
+    /// Asks the next of the configured addresses for admission.
+    fn join(&mut self, now: Time<Local>) {
+        let Search { attempts, .. } = self.search;
+        let masters = &self.settings.masters;
+        let Some(&to) = masters.get(attempts as usize % masters.len().max(1)) else {
+            self.search.next = None;
+            return;
+        };
+        if attempts == JOIN_PATIENCE * masters.len() as u32 && !self.search.said_none {
+            self.search.said_none = true;
+            self.tell(Event::NoMaster);
+        }
+        self.search.attempts = attempts.saturating_add(1);
+        self.search.nonce = self.rng.next_u64();
+        let doublings = (attempts / masters_in_turn(&self.settings)).min(4);
+        let pause = JOIN_FIRST.times(1 << doublings).min(JOIN_MOST);
+        self.search.next = Some(now + self.around(pause));
+        self.pending.push_back(Pending::Join(to));
+    }
+
+    /// When the master's silence is to be noticed.
+    fn silence(&self) -> Option<Time<Local>> {
+        let master = self.master.as_ref().filter(|master| !master.silent)?;
+        Some(master.heard + master.interval.times(SILENT_INTERVALS).max(SILENT_LEAST))
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.replies.clear();
+        if let Some(master) = &self.master {
+            self.pending.push_back(Pending::Leave(master.who.addr, master.who.id));
+        }
+    }
+}
+
+fn masters_in_turn(settings: &SlaveSettings) -> u32 {
+    (settings.masters.len() as u32).max(1)
+}
+
+impl Core for Slave {
+    fn handle(&mut self, now: Time<Local>, input: Input<'_>) {
+        match input {
+            Input::Datagram { from, at, bytes } if !self.stopping => {
+                self.receive(now, from, at, bytes);
+            }
+            Input::Datagram { .. } => {}
+            Input::Sent { token, at } => self.sent(token, at),
+            Input::Steered { map } => {
+                if let Some(event) = self.steering.steered(map) {
+                    self.tell(event);
+                }
+            }
+            Input::Addresses(addresses) => {
+                if !self.settings.masters.is_empty() && !addresses.is_empty() {
+                    self.settings.masters = addresses.to_vec();
+                }
+            }
+            Input::TransmitStamps(given) => self.transmit_stamps = given,
+            Input::Stop if !self.stopping => self.stop(),
+            Input::Stop => {}
+        }
+    }
+
+    fn poll(&mut self, now: Time<Local>, buffer: &mut Buffer) -> Option<Output> {
+        if let Some(reply) = self.replies.pop_front() {
+            return Some(self.reply(now, reply, buffer));
+        }
+        if !self.stopping {
+            self.decide(now);
+        }
+        match self.pending.pop_front() {
+            Some(Pending::Output(output)) => return Some(output),
+            Some(Pending::Join(to)) => {
+                let join = Join {
+                    nonce: self.search.nonce,
+                    name: self.settings.identity.name.clone(),
+                    saved_rate: self.steering.rate().or(self.settings.saved_rate),
+                };
+                return Some(self.send(NodeId::UNKNOWN, Message::Join(join), to, buffer));
+            }
+            Some(Pending::Leave(to, receiver)) => {
+                let leave = Leave { reason: LeaveReason::Shutdown };
+                return Some(self.send(receiver, Message::Leave(leave), to, buffer));
+            }
+            None if self.stopping => return None,
+            None => {}
+        }
+        let output = self.steering.poll(now)?;
+        if output == Output::Event(Event::Holdover) {
+            let publish = self.steering.unsynchronised(now);
+            self.ask(publish);
+        }
+        Some(output)
+    }
+
+    fn deadline(&self) -> Option<Time<Local>> {
+        if self.stopping {
+            return None;
+        }
+        [self.silence(), self.search.next, self.steering.deadline()].into_iter().flatten().min()
+    }
+
+    fn done(&self) -> bool {
+        self.stopping && self.pending.is_empty()
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}

@@ -1,0 +1,181 @@
+//! One simulated machine: an oscillator, a clock, and a daemon's core with its driver.
+
+use super::dice::{Dice, Purpose};
+use super::oscillator::{Course, Oscillator};
+use super::scenario::{Draw, Driver, Node, Scenario, What};
+use crate::clock::{Clock, VirtualClock};
+use crate::proto::{Core, Source, Stamp};
+use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time, True};
+
+/// What the clocks would show at the beginning if they were right: some moment in June 2025.
+pub(super) const EPOCH: Time<Shown> = Time::from_nanos(1_750_000_000_000_000_000);
+/// Machines have been up for this long at most when the run begins.
+const UPTIME: f64 = 864_000.0;
+
+/// What a core is made of at a start of its daemon.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Boot {
+    pub(super) node: usize,
+    /// From 1.
+    pub(super) number: u32,
+    pub(super) now: Time<Local>,
+    pub(super) course: Map<Local, Shown>,
+    pub(super) seed: [u8; 32],
+}
+
+/// Makes the core of a node.
+pub(super) type Maker<'a> = Box<dyn Fn(Boot) -> Box<dyn Core> + 'a>;
+
+/// A timer that is set: what the daemon wants, and what it will get.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Timer {
+    due: Time<Local>,
+    rings: Time<True>,
+}
+
+pub(super) struct Machine {
+    oscillator: Oscillator,
+    pub(super) clock: VirtualClock,
+    /// The running daemon.
+    pub(super) core: Option<Box<dyn Core>>,
+    timer: Option<Timer>,
+    pub(super) driver: Driver,
+    dice: Dice,
+    latest: Time<Local>,
+    boots: u32,
+    seed: u64,
+    index: usize,
+}
+
+impl Machine {
+    pub(super) fn new(scenario: &Scenario, index: usize, seed: u64) -> Self {
+        let node = &scenario.nodes[index];
+        let mut dice = Dice::new(seed, Purpose::Start(index));
+        let (offset, rate) = (drawn_offset(node, &mut dice), drawn_rate(node, &mut dice));
+        let origin = Time::from_nanos((dice.uniform() * UPTIME * 1e9) as i64);
+        let course = Course { origin, rate, wander: node.wander, sway: node.sway };
+        let wander = Dice::new(seed, Purpose::Wander(index));
+        let mut oscillator = Oscillator::new(course, scenario.duration, wander);
+        for incident in scenario.incidents.iter().filter(|i| i.node == index) {
+            let at = Time::from_nanos(0) + incident.at;
+            match incident.what {
+                What::Jump(by) => oscillator.jump(at, by),
+                What::Drift(rate) => oscillator.drift(at, rate),
+                _ => {}
+            }
+        }
+        Self {
+            oscillator,
+            clock: VirtualClock::new(origin, EPOCH + offset, Rate::ZERO),
+            core: None,
+            timer: None,
+            driver: node.driver,
+            dice: Dice::new(seed, Purpose::Driver(index)),
+            latest: origin,
+            boots: 0,
+            seed,
+            index,
+        }
+    }
+
+    /// The free-running clock at `t`, pure.
+    pub(super) fn local(&self, t: Time<True>) -> Time<Local> {
+        self.oscillator.reading(t)
+    }
+
+    /// What the node shows at `t` minus what it should.
+    pub(super) fn error(&self, t: Time<True>) -> Offset {
+        self.clock.reading(self.local(t)) - EPOCH - Offset::from_nanos(t.as_nanos())
+    }
+
+    /// The present as the driver tells the core: as [`Machine::local`], but never backwards.
+    pub(super) fn present(&mut self, t: Time<True>) -> Time<Local> {
+        self.latest = self.latest.max(self.local(t));
+        self.latest
+    }
+
+    /// Starts the daemon.
+    pub(super) fn start(&mut self, t: Time<True>, make: &Maker) {
+        let now = self.present(t);
+        self.boots += 1;
+        let seed = Dice::new(self.seed, Purpose::Core(self.index, self.boots)).seed();
+        let course = self.clock.map(now);
+        self.core = Some(make(Boot { node: self.index, number: self.boots, now, course, seed }));
+    }
+
+    /// Ends the daemon; the clock runs on.
+    pub(super) fn kill(&mut self) {
+        self.core = None;
+        self.timer = None;
+    }
+
+    /// Sets the timer at `t` for `due`. Returns when it will ring, where that is new.
+    pub(super) fn set_timer(&mut self, t: Time<True>, due: Option<Time<Local>>) -> Option<Time<True>> {
+        if due.is_some() && due == self.timer.map(|timer| timer.due) {
+            return None;
+        }
+        let late = Span::from_secs_f64(self.driver.timer_late.as_secs_f64() * self.dice.uniform());
+        // Even a timer that is due already takes a moment.
+        let late = late.max(Span::from_micros(1));
+        self.timer = due.map(|due| Timer { due, rings: self.oscillator.when(t, due) + late });
+        self.timer.map(|timer| timer.rings)
+    }
+
+    /// Whether the timer rings at `t`; it does so once.
+    pub(super) fn rings(&mut self, t: Time<True>) -> bool {
+        self.timer.take_if(|timer| timer.rings == t).is_some()
+    }
+
+    /// The stamp of a datagram that arrived at `t`, and when the daemon gets to see it.
+    pub(super) fn received(&mut self, t: Time<True>) -> (Stamp<Local>, Time<True>) {
+        let seen = t + self.driver.turnaround;
+        let at = match self.driver.stamps {
+            Source::Daemon => self.local(seen),
+            Source::Kernel | Source::Hardware => self.local(t),
+        };
+        let late = self.noise();
+        (Stamp { at: at + late, source: self.driver.stamps }, seen)
+    }
+
+    /// The transmit stamp of a datagram that left at `t`, and when the daemon gets to know it;
+    /// none where only the daemon stamps.
+    pub(super) fn sent(&mut self, t: Time<True>) -> Option<(Stamp<Local>, Time<True>)> {
+        if self.driver.stamps == Source::Daemon {
+            return None;
+        }
+        let early = self.noise();
+        let stamp = Stamp { at: self.local(t) - early, source: self.driver.stamps };
+        Some((stamp, t + self.driver.turnaround))
+    }
+
+    fn noise(&mut self) -> Offset {
+        let noise = self.driver.noise;
+        let mut secs = 0.0;
+        if noise.jitter > Span::ZERO {
+            secs += noise.jitter.as_secs_f64() * self.dice.exponential();
+        }
+        if noise.scatter > Span::ZERO {
+            secs += noise.scatter.as_secs_f64() * self.dice.within();
+        }
+        if let Some(early) = noise.early.filter(|early| self.dice.happens(early.ratio)) {
+            secs -= early.by.as_secs_f64();
+        }
+        Offset::from_secs_f64(secs)
+    }
+}
+
+fn drawn_offset(node: &Node, dice: &mut Dice) -> Offset {
+    let draw = dice.within();
+    match node.offset {
+        Draw::Exactly(offset) => offset,
+        Draw::Within(limit) => Offset::from_secs_f64(limit.as_secs_f64() * draw),
+    }
+}
+
+fn drawn_rate(node: &Node, dice: &mut Dice) -> Rate {
+    let draw = dice.within();
+    match node.rate {
+        Draw::Exactly(rate) => rate,
+        Draw::Within(limit) => Rate::from_ppb(limit.as_ppb() * draw),
+    }
+}

@@ -1,0 +1,274 @@
+//! A world made of a seed: an agenda in true time, machines, and the networks between them.
+//!
+//! The loop around a core is the one that `proto` asks of every driver, here with events for
+//! sockets and true time for the kernel's timer.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::dice::{Dice, Purpose};
+use super::link::{Direction, Spell};
+use super::machine::{Machine, Maker};
+use super::scenario::{Scenario, Way, What};
+use crate::clock::Clock;
+use crate::proto::{Core, Event, Input, Output, Source, Stamp, Token};
+use crate::time::{Local, Span, Time, True};
+use crate::wire::{Buffer, DEFAULT_PORT, LEN};
+
+/// A core that wants more turns than this without a pause will never come to rest.
+const PATIENCE: u32 = 100_000;
+
+enum Happening {
+    Arrival { from: SocketAddr, at: Stamp<Local>, bytes: Box<Buffer> },
+    Departed { token: Token, at: Stamp<Local> },
+    Timer,
+    Start,
+    Kill,
+    Stop,
+}
+
+struct Entry {
+    at: Time<True>,
+    /// Orders what happens at one instant: first planned, first done.
+    sequence: u64,
+    node: usize,
+    happening: Happening,
+}
+
+impl Entry {
+    fn key(&self) -> (Time<True>, u64) {
+        (self.at, self.sequence)
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// What a core said, and when.
+pub(super) struct Said {
+    pub(super) at: Time<True>,
+    pub(super) node: usize,
+    pub(super) event: Event,
+}
+
+/// What the networks carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Traffic {
+    pub(super) sent: u64,
+    pub(super) lost: u64,
+}
+
+pub(super) struct World<'a> {
+    scenario: &'a Scenario,
+    make: Maker<'a>,
+    seed: u64,
+    now: Time<True>,
+    agenda: BinaryHeap<Reverse<Entry>>,
+    planned: u64,
+    pub(super) machines: Vec<Machine>,
+    directions: BTreeMap<(usize, usize), Direction>,
+    pub(super) said: Vec<Said>,
+    pub(super) traffic: Traffic,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(scenario: &'a Scenario, seed: u64, make: Maker<'a>) -> Self {
+        let machines = (0..scenario.nodes.len()).map(|i| Machine::new(scenario, i, seed));
+        let mut world = Self {
+            scenario,
+            make,
+            seed,
+            now: Time::from_nanos(0),
+            agenda: BinaryHeap::new(),
+            planned: 0,
+            machines: machines.collect(),
+            directions: BTreeMap::new(),
+            said: Vec::new(),
+            traffic: Traffic::default(),
+        };
+        for (index, node) in scenario.nodes.iter().enumerate() {
+            if let Some(starts) = node.starts {
+                world.plan(Time::from_nanos(0) + starts, index, Happening::Start);
+            }
+        }
+        for incident in &scenario.incidents {
+            let happening = match incident.what {
+                What::Kill => Happening::Kill,
+                What::Stop => Happening::Stop,
+                What::Start => Happening::Start,
+                What::Jump(_) | What::Drift(_) | What::Delay { .. } | What::Cut { .. } => continue,
+            };
+            world.plan(Time::from_nanos(0) + incident.at, incident.node, happening);
+        }
+        world
+    }
+
+    /// Lets everything happen that is due until `end`, which included.
+    pub(super) fn run_until(&mut self, end: Time<True>) {
+        while let Some(Reverse(next)) = self.agenda.peek()
+            && next.at <= end
+        {
+            let Reverse(entry) = self.agenda.pop().expect("peeked");
+            self.now = entry.at;
+            self.happen(entry.node, entry.happening);
+        }
+        self.now = end;
+    }
+
+    fn plan(&mut self, at: Time<True>, node: usize, happening: Happening) {
+        self.planned += 1;
+        self.agenda.push(Reverse(Entry { at, sequence: self.planned, node, happening }));
+    }
+
+    fn happen(&mut self, node: usize, happening: Happening) {
+        let machine = &mut self.machines[node];
+        match happening {
+            Happening::Start if machine.core.is_none() => {
+                machine.start(self.now, &self.make);
+                let stamps = machine.driver.stamps != Source::Daemon;
+                self.tell(node, Input::TransmitStamps(stamps));
+            }
+            Happening::Start => {}
+            Happening::Kill => machine.kill(),
+            Happening::Stop => self.tell(node, Input::Stop),
+            // One that was set anew in the meantime rings at another time.
+            Happening::Timer if machine.rings(self.now) => self.turn(node),
+            Happening::Timer => {}
+            Happening::Arrival { from, at, bytes } => {
+                self.tell(node, Input::Datagram { from, at, bytes: &bytes[..] });
+            }
+            Happening::Departed { token, at } => self.tell(node, Input::Sent { token, at }),
+        }
+    }
+
+    fn tell(&mut self, node: usize, input: Input<'_>) {
+        let machine = &mut self.machines[node];
+        let now = machine.present(self.now);
+        if let Some(core) = &mut machine.core {
+            core.handle(now, input);
+            self.turn(node);
+        }
+    }
+
+    /// Drains a core and sets its timer.
+    fn turn(&mut self, node: usize) {
+        let now = self.machines[node].present(self.now);
+        let Some(mut core) = self.machines[node].core.take() else { return };
+        let mut buffer = [0; LEN];
+        let mut patience = PATIENCE;
+        while let Some(output) = core.poll(now, &mut buffer) {
+            self.carry_out(node, now, core.as_mut(), output, &buffer);
+            patience -= 1;
+            assert!(patience > 0, "the core of node {node} does not come to rest at {now:?}");
+        }
+        let machine = &mut self.machines[node];
+        if core.done() {
+            machine.kill();
+            return;
+        }
+        let due = core.deadline();
+        machine.core = Some(core);
+        if let Some(at) = machine.set_timer(self.now, due) {
+            self.plan(at, node, Happening::Timer);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        node: usize,
+        now: Time<Local>,
+        core: &mut dyn Core,
+        output: Output,
+        buffer: &Buffer,
+    ) {
+        match output {
+            Output::Send { to, token } => self.send(node, to, token, buffer),
+            Output::Steer(adjustment) => {
+                let map = self.machines[node].clock.steer(now, adjustment);
+                core.handle(now, Input::Steered { map: map.expect("a virtual clock obeys") });
+            }
+            Output::Publish(_) => {}
+            Output::Event(event) => self.said.push(Said { at: self.now, node, event }),
+        }
+    }
+
+    fn send(&mut self, node: usize, to: SocketAddr, token: Option<Token>, buffer: &Buffer) {
+        let leaves = self.now + self.machines[node].driver.send_delay;
+        if let Some(token) = token
+            && let Some((at, known)) = self.machines[node].sent(leaves)
+        {
+            self.plan(known, node, Happening::Departed { token, at });
+        }
+        self.traffic.sent += 1;
+        let delays = match owner(to).filter(|&to| to < self.machines.len() && to != node) {
+            Some(to) => self.direction(node, to).carry(leaves).map(|d| (to, d)).collect(),
+            None => Vec::new(),
+        };
+        if delays.is_empty() {
+            self.traffic.lost += 1;
+        }
+        for (to, delay) in delays {
+            let (at, seen) = self.machines[to].received(leaves + delay);
+            let bytes = Box::new(*buffer);
+            self.plan(seen, to, Happening::Arrival { from: address(node), at, bytes });
+        }
+    }
+
+    fn direction(&mut self, from: usize, to: usize) -> &mut Direction {
+        self.directions.entry((from, to)).or_insert_with(|| {
+            let (node, way) = if from < to { (to, Way::Forth) } else { (from, Way::Back) };
+            let link = self.scenario.nodes[node].link;
+            let path = if way == Way::Forth { link.forth } else { link.back };
+            let mut direction = Direction::new(path, Dice::new(self.seed, Purpose::Path(from, to)));
+            for (node, way) in [(to, Way::Forth), (from, Way::Back)] {
+                spells(self.scenario, node, way).for_each(|spell| direction.add(spell));
+            }
+            direction
+        })
+    }
+}
+
+/// What befalls the packets to (`Forth`) or from (`Back`) a node.
+fn spells(scenario: &Scenario, node: usize, way: Way) -> impl Iterator<Item = Spell> + '_ {
+    let of_node = scenario.incidents.iter().filter(move |i| i.node == node);
+    of_node.filter_map(move |incident| {
+        let (on, add, up_to, lasts, cut) = match incident.what {
+            What::Delay { way, add, up_to, lasts } => (way, add, up_to, lasts, false),
+            What::Cut { way, lasts } => (way, Span::ZERO, Span::ZERO, lasts, true),
+            _ => return None,
+        };
+        let from = Time::from_nanos(0) + incident.at;
+        let until = from + lasts.unwrap_or(Span::MAX);
+        (on == way || on == Way::Both).then_some(Spell { from, until, add, up_to, cut })
+    })
+}
+
+/// Where a node is reached: 10.0.0.1 is the first.
+pub(super) fn address(node: usize) -> SocketAddr {
+    let ip = Ipv4Addr::from_bits(u32::from_be_bytes([10, 0, 0, 1]) + node as u32);
+    SocketAddr::from((ip, DEFAULT_PORT))
+}
+
+fn owner(addr: SocketAddr) -> Option<usize> {
+    let SocketAddr::V4(v4) = addr else { return None };
+    let index = v4.ip().to_bits().checked_sub(u32::from_be_bytes([10, 0, 0, 1]))?;
+    (v4.port() == DEFAULT_PORT).then_some(index as usize)
+}
