@@ -5,5 +5,6 @@ pub mod net;
 mod os;
 pub mod proto;
 pub mod report;
+pub mod sim;
 pub mod time;
 pub mod wire;

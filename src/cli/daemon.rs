@@ -1,6 +1,8 @@
 //! What a master and a slave have in common: everything is checked and opened before anything is
 //! begun.
 
+use std::net::SocketAddr;
+
 use super::failure::Failure;
 use super::flags::{ClockChoice, NodeFlags, OutputFlags, Target};
 use super::identity::random;
@@ -105,24 +107,42 @@ fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {
     journal.say("start", body, &text);
 }
 
-/// The addresses behind each of `targets`, which were given with `flag`.
+/// Binds the socket: where `listen` says, else to `port` on every address of this machine.
 ///
 /// # Errors
-/// Where a host is not known: nobody else is started with then.
+/// Where the address is in use, or not to be had.
+pub(super) fn bind(listen: Option<SocketAddr>, port: u16) -> Result<Endpoint, Failure> {
+    let bound = listen.map_or_else(|| Endpoint::bind_any(port), Endpoint::bind);
+    bound.map_err(|why| Failure::failed(format!("--listen: {why}")))
+}
+
+/// The addresses behind `target`, given with `flag`, that `endpoint` can send to, the best first
+/// and never none.
+///
+/// # Errors
+/// Where the host is not known, or has no address of the right family.
 pub(super) fn addresses(
     flag: &str,
-    targets: &[Target],
-) -> Result<Vec<Vec<std::net::SocketAddr>>, Failure> {
-    let one = |target: &Target| {
-        let found = resolve(target.as_str(), DEFAULT_PORT);
-        // Its form was checked before; what is left is a name that is not known here and now.
-        found.map_err(|why| Failure::failed(format!("{flag}: {why}")))
-    };
-    targets.iter().map(one).collect()
+    target: &Target,
+    endpoint: &Endpoint,
+) -> Result<Vec<SocketAddr>, Failure> {
+    // Its form was checked before; what is left is a name that is not known here and now.
+    let refused = |why| Failure::failed(format!("{flag}: {why}"));
+    let mut found = resolve(target.as_str(), DEFAULT_PORT).map_err(|e| refused(e.to_string()))?;
+    let local = endpoint.local_addr();
+    found.retain(|addr| match local.is_ipv4() {
+        true => addr.is_ipv4(),
+        false => addr.is_ipv6() || local.ip().is_unspecified(),
+    });
+    if found.is_empty() {
+        let family = if local.is_ipv4() { "IPv4" } else { "IPv6" };
+        let why = format!("{target} has no {family} address, and we listen on {local} only");
+        return Err(refused(why));
+    }
+    Ok(found)
 }
 
 /// What a failure of the network means for the exit code.
 pub(super) fn failure(error: NetError) -> Failure {
     if error.is_input() { Failure::input(error) } else { Failure::failed(error) }
 }
-

@@ -264,3 +264,10 @@ fn is_host_name(host: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     (1..=253).contains(&host.len()) && !host.starts_with('-') && host.chars().all(allowed)
 }
+
+/// Polls in a row.
+pub(super) fn burst(text: &str) -> Result<u8, String> {
+    let most = u32::from(MasterSettings::MAX_BURST);
+    // It fits: the greatest burst is one byte.
+    count(text, 1, most).map(|burst| burst as u8)
+}

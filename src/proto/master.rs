@@ -48,6 +48,8 @@ pub struct Master {
     /// When the running round began.
     began: Time<Local>,
     summary: Option<Round>,
+    /// Rounds that the start has waited.
+    deferred: u32,
     said: Announced,
     counters: Counters,
     sequence: u64,
@@ -92,6 +94,7 @@ impl Master {
             round: 1,
             began: now,
             summary: None,
+            deferred: 0,
             said: Announced::default(),
             counters: Counters::default(),
             sequence: 0,

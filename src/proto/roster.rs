@@ -44,6 +44,8 @@ pub(super) struct Member {
     pub(super) reach: u8,
     /// Slots in a row without a reply.
     pub(super) silent: u32,
+    /// Its first slot is over.
+    pub(super) polled: bool,
     /// It has answered at least once.
     pub(super) known: bool,
     /// Its unreachability was reported.
@@ -65,6 +67,7 @@ impl Member {
             round_trip: None,
             reach: 0,
             silent: 0,
+            polled: false,
             known: false,
             missed: false,
             standing: Standing::Spare,

@@ -212,7 +212,7 @@ mod tests {
     fn a_spell_lasts_as_long_as_it_should() {
         let path = Path { jitter: Span::ZERO, ..PATH };
         let mut direction = Direction::new(path, Dice::new(1, Purpose::Path(0, 1)));
-        let at = |s| Time::<True>::from_nanos(s * 1_000_000_000);
+        let at = |s: i64| Time::<True>::from_nanos(s * 1_000_000_000);
         let longer = Spell {
             from: at(10),
             until: at(20),

@@ -6,6 +6,7 @@ use super::scenario::{Draw, Driver, Node, Scenario, What};
 use crate::clock::{Clock, VirtualClock};
 use crate::proto::{Core, Source, Stamp};
 use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time, True};
+use crate::wire::NodeId;
 
 /// What the clocks would show at the beginning if they were right: some moment in June 2025.
 pub(super) const EPOCH: Time<Shown> = Time::from_nanos(1_750_000_000_000_000_000);
@@ -16,6 +17,8 @@ const UPTIME: f64 = 864_000.0;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Boot {
     pub(super) node: usize,
+    /// The same at each boot.
+    pub(super) id: NodeId,
     /// From 1.
     pub(super) number: u32,
     pub(super) now: Time<Local>,
@@ -88,6 +91,12 @@ impl Machine {
         self.clock.reading(self.local(t)) - EPOCH - Offset::from_nanos(t.as_nanos())
     }
 
+    /// What the free-running clock has gained on the truth by `t`.
+    pub(super) fn gain(&self, t: Time<True>) -> Offset {
+        let begin = Time::from_nanos(0);
+        (self.local(t) - self.local(begin)) - (t - begin)
+    }
+
     /// The present as the driver tells the core: as [`Machine::local`], but never backwards.
     pub(super) fn present(&mut self, t: Time<True>) -> Time<Local> {
         self.latest = self.latest.max(self.local(t));
@@ -98,9 +107,10 @@ impl Machine {
     pub(super) fn start(&mut self, t: Time<True>, make: &Maker) {
         let now = self.present(t);
         self.boots += 1;
-        let seed = Dice::new(self.seed, Purpose::Core(self.index, self.boots)).seed();
-        let course = self.clock.map(now);
-        self.core = Some(make(Boot { node: self.index, number: self.boots, now, course, seed }));
+        let (node, number, course) = (self.index, self.boots, self.clock.map(now));
+        let id = NodeId(Dice::new(self.seed, Purpose::Core(node, 0)).number().max(1));
+        let seed = Dice::new(self.seed, Purpose::Core(node, number)).seed();
+        self.core = Some(make(Boot { node, id, number, now, course, seed }));
     }
 
     /// Ends the daemon; the clock runs on.

@@ -74,7 +74,7 @@ pub struct Stability {
     /// Allan deviation of the mean of what the healthy nodes show.
     pub allan_deviation: f64,
     /// The least Allan deviation of a healthy node's oscillator.
-    pub best_oscillator: f64,
+    pub best_oscillator: Option<f64>,
     /// Time deviation of the mean; none where the run was too short.
     pub time_deviation_s: Option<f64>,
     /// Maximum time interval error of the mean, its constant rate taken away.

@@ -145,7 +145,7 @@ impl Score {
             Some(Stability {
                 tau_s: m as f64 * tau0,
                 allan_deviation: allan_deviation(&self.means, tau0, m)?,
-                best_oscillator: deviations.fold(f64::INFINITY, f64::min),
+                best_oscillator: deviations.reduce(f64::min),
                 time_deviation_s: time_deviation(&self.means, m),
                 max_interval_error_s: max_time_interval_error(&level, m)?,
             })

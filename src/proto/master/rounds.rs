@@ -13,6 +13,8 @@ use crate::wire::Adjust;
 
 /// A map may be used for so many intervals; then it is holdover.
 const LASTS_INTERVALS: u32 = 10;
+/// So many rounds the start waits for members that were not polled yet.
+const DEFERRALS: u32 = 2;
 /// Rounds without company before the master says that it is alone.
 const ALONE_AFTER: u32 = 2;
 
@@ -53,6 +55,7 @@ impl Master {
     pub(super) fn close(&mut self, now: Time<Local>, at: Time<Local>, place: Place) {
         let Some(member) = self.roster.get_mut(place) else { return };
         member.track.end_burst();
+        member.polled = true;
         member.reach = member.reach << 1 | u8::from(member.replied);
         member.silent = if member.replied { 0 } else { member.silent.saturating_add(1) };
         let lost = member.known && member.reach == 0 && !member.missed;
@@ -141,7 +144,8 @@ impl Master {
 
     pub(super) fn tick(&mut self, now: Time<Local>) {
         let readings = self.readings(now);
-        let verdicts = self.ensemble.round(now, &readings);
+        let verdicts =
+            if self.waits() { Vec::new() } else { self.ensemble.round(now, &readings) };
         for verdict in verdicts {
             self.stand(verdict.id, verdict.standing, verdict.offset);
         }
@@ -159,6 +163,16 @@ impl Master {
         self.began = now;
         let next = next_beat(now, self.settings.interval, now);
         self.agenda.add(next, Due::Tick);
+    }
+
+    /// Whether cluster time had better not be formed yet: somebody in the roster was not asked.
+    fn waits(&mut self) -> bool {
+        let waits = self.ensemble.cluster().is_none()
+            && self.deferred < DEFERRALS
+            && self.company().next().is_some()
+            && self.roster.iter().any(|(_, member)| !member.polled);
+        self.deferred += u32::from(waits);
+        waits
     }
 
     /// Every clock that can be had, our own first. Who missed some replies coasts on.

@@ -1,0 +1,116 @@
+//! The command line: one file per command, and what they share.
+//!
+//! A command checks and opens all it needs before it begins anything, so that a bad flag, a port
+//! in use or an unwritable file leaves nothing half done. It ends with 0 when done, 1 when it
+//! failed, 2 when what it was given cannot be; then one line on standard error says what, where,
+//! and what is allowed.
+
+mod daemon;
+mod demo;
+mod failure;
+mod flags;
+mod identity;
+mod journal;
+mod master;
+mod out;
+mod record;
+mod report;
+mod roster;
+mod sim;
+mod slave;
+mod units;
+mod usage;
+mod words;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use failure::Failure;
+
+/// One time for a LAN that has none
+///
+/// A master asks each machine what its clock shows, averages the clocks that agree, and sends each
+/// machine the correction it needs: the Berkeley algorithm. No clock outside is needed, and none
+/// is believed more than the others.
+#[derive(Debug, Parser)]
+#[command(name = "campanile", version, subcommand_required = true, arg_required_else_help = true,
+          disable_help_subcommand = true, after_help = "\
+Begin with `campanile demo`: a master pulls five wrong clocks together before your eyes.
+
+Times and rates carry a unit: 250ms, 10us, 1.5s, 2m, 1h, 40ppm, -50ppb.
+Exit codes: 0 done, 1 failed, 2 bad usage or input.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Master(Box<master::MasterArgs>),
+    Slave(Box<slave::SlaveArgs>),
+    Sim(sim::SimArgs),
+    Report(report::ReportArgs),
+}
+
+/// Runs the command that `args`, the program's name first, ask for.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<_> = args.into_iter().collect();
+    match Cli::try_parse_from(&args) {
+        Ok(cli) => match cli.command.run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => why.report(&format!("campanile {}", cli.command.name())),
+        },
+        Err(error) => refuse(&error, &args),
+    }
+}
+
+impl Command {
+    fn run(&self) -> Result<(), Failure> {
+        match self {
+            Self::Demo(args) => demo::run(args),
+            Self::Master(args) => master::run(args),
+            Self::Slave(args) => slave::run(args),
+            Self::Sim(args) => sim::run(args),
+            Self::Report(args) => report::run(args),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Demo(_) => "demo",
+            Self::Master(_) => "master",
+            Self::Slave(_) => "slave",
+            Self::Sim(_) => "sim",
+            Self::Report(_) => "report",
+        }
+    }
+}
+
+/// Help and version as asked for; anything else in one line.
+fn refuse(error: &clap::Error, args: &[OsString]) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    let help = [DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand];
+    if !error.use_stderr() || help.contains(&error.kind()) {
+        // Nobody is left to complain to where this fails.
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+    }
+    let cli = Cli::command();
+    let given = args.get(1).and_then(|name| cli.find_subcommand(name));
+    let name = given.map_or("campanile".to_owned(), |c| format!("campanile {}", c.get_name()));
+    let why = usage::complaint(error, given.unwrap_or(&cli), args);
+    Failure::input(why).report(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_are_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,96 @@
+//! `campanile slave`: answers, and applies what the master sends.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::daemon::{self, Plan};
+use super::failure::Failure;
+use super::flags::{self, NodeFlags, OutputFlags, Target};
+use super::identity::identity;
+use super::journal::Role;
+use crate::proto::{self, SlaveSettings};
+use crate::wire::DEFAULT_PORT;
+
+/// Follow a master: answer its polls and apply its corrections
+///
+/// While no master answers, the clock runs on at the rate it has learned.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  campanile slave --master rack-1
+      join the master on rack-1, on a virtual clock that serves nobody: for a trial
+  campanile slave --master rack-1 --master rack-2 --clock system --state-dir /var/lib/campanile
+      keep this machine's clock; where rack-1 does not answer, ask rack-2
+  campanile slave --master rack-1 --clock virtual:offset=+250ms,drift=-40ppm
+      start wrong on purpose, and watch it being put right
+  campanile slave
+      ask nobody, wait on port 7045 and obey whoever polls (campanile master --slave HOST)
+
+Each flag can also stand in the environment, as CAMPANILE_MASTER=rack-1,rack-2 does.
+Ctrl-C ends it in order: the master is told, the last report is written.")]
+pub(super) struct SlaveArgs {
+    /// A master to join, the best first; may be given often. The port is 7045 unless given. Only
+    /// these are obeyed; with none, whoever polls is
+    #[arg(long, env = "CAMPANILE_MASTER", value_name = "HOST[:PORT]", value_delimiter = ',',
+          value_parser = flags::target)]
+    master: Vec<Target>,
+
+    /// Where to listen; 0.0.0.0 instead where there is no IPv6 [default: [::] and any free port;
+    /// port 7045 without --master]
+    #[arg(long, env = "CAMPANILE_LISTEN", value_name = "ADDR:PORT", value_parser = flags::listen)]
+    listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    node: NodeFlags,
+
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+/// Runs a slave until it is told to end.
+///
+/// # Errors
+/// Where it cannot start as asked, or cannot go on.
+pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
+    let identity = identity(&args.node)?;
+    let port = if args.master.is_empty() { DEFAULT_PORT } else { 0 };
+    let endpoint = daemon::bind(args.listen, port)?;
+    let mut masters = Vec::new();
+    for target in &args.master {
+        masters.extend(daemon::addresses("--master", target, &endpoint)?);
+    }
+    let settings = SlaveSettings {
+        masters,
+        limits: args.node.limits(),
+        ..SlaveSettings::new(identity.clone())
+    };
+    let plan = Plan {
+        role: Role::Slave,
+        identity: &identity,
+        node: &args.node,
+        output: &args.output,
+        endpoint,
+        names: args.master.iter().map(Target::to_string).collect(),
+        slaves: 0,
+    };
+    daemon::run(plan, |now, course, seed| proto::Slave::new(now, settings, course, seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::clock::Limits;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SlaveArgs,
+    }
+
+    #[test]
+    fn the_help_states_the_defaults_of_the_discipline() {
+        assert_eq!(Line::parse_from(["slave"]).args.node.limits(), Limits::default());
+    }
+}

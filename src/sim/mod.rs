@@ -1,0 +1,30 @@
+//! A world made of a seed: machines with wrong clocks on a network that delays and loses, running
+//! the same core as the daemon, and scored against the truth.
+//!
+//! A [`Scenario`] says what there is and what happens; [`run`] lets it happen and gives an
+//! [`Outcome`]. Nothing else enters: the same scenario and seed give the same outcome to the last
+//! bit. True time is an `i64` of nanoseconds from 0; an oscillator is a pure function of it, so
+//! that looking at a clock never changes it.
+
+mod builtin;
+mod dice;
+mod link;
+mod machine;
+mod oscillator;
+mod outcome;
+mod presence;
+mod record;
+mod run;
+mod scenario;
+mod score;
+mod stability;
+mod world;
+
+pub use link::{Link, Mishap, Path, Queue};
+pub use oscillator::Sway;
+pub use outcome::{Falseticker, Happened, Member, Outcome, Stability};
+pub use run::run;
+pub use scenario::{Draw, Driver, Incident, Node, Scenario, StampNoise, Way, What};
+pub use stability::{
+    allan_deviation, departure_from_line, max_time_interval_error, slope, time_deviation,
+};

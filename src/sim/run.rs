@@ -1,0 +1,76 @@
+//! Runs a scenario and scores it.
+
+use super::machine::{Boot, Maker};
+use super::outcome::Outcome;
+use super::presence::Presence;
+use super::record::Record;
+use super::scenario::Scenario;
+use super::score::{Sample, Score};
+use super::world::{World, address};
+use crate::proto::{Core, Identity, Master, MasterSettings, Slave, SlaveSettings};
+use crate::time::{Span, Time};
+use crate::wire::{BootId, Name};
+
+/// The truth is looked at this often.
+const LOOK: Span = Span::from_millis(100);
+/// A run beyond this many looks is looked at less often.
+const MAX_LOOKS: u64 = 200_000;
+
+/// Runs `scenario` with `seed`, and tells `progress` now and then which share of it is done. The
+/// outcome depends on nothing but the scenario and the seed.
+///
+/// # Panics
+/// Where [`Scenario::check`] fails, or where a core never comes to rest.
+pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(f64)) -> Outcome {
+    scenario.check().unwrap_or_else(|error| panic!("scenario {}: {error}", scenario.name));
+    let mut world = World::new(scenario, seed, maker(scenario));
+    let mut score = Score::new(scenario.warm_up, scenario.nodes.len());
+    let mut record = Record::new(scenario);
+    let looks = (scenario.duration.as_nanos() / LOOK.as_nanos()).min(MAX_LOOKS);
+    let step = Span::from_nanos(scenario.duration.as_nanos() / looks);
+    let presence = Presence::new(scenario);
+    let mut t = Time::from_nanos(0);
+    for look in 0..=looks {
+        world.run_until(t);
+        for said in world.said.drain(..) {
+            record.take(said);
+        }
+        let samples: Vec<Sample> = presence.samples(&world.machines, t).collect();
+        score.sample(t, &samples);
+        if look % (looks / 100).max(1) == 0 {
+            progress(look as f64 / looks as f64);
+        }
+        t = t + step;
+    }
+    record.outcome(scenario, seed, &world, score)
+}
+
+/// Makes the daemons: the first node is the master, and all others know its address.
+fn maker(scenario: &Scenario) -> Maker<'_> {
+    Box::new(|boot: Boot| -> Box<dyn Core> {
+        let identity = Identity {
+            id: boot.id,
+            boot: BootId(boot.number),
+            name: Name::nearest(&scenario.nodes[boot.node].name),
+        };
+        if boot.node == 0 {
+            let settings = MasterSettings {
+                interval: scenario.interval,
+                burst: scenario.burst,
+                tolerance: scenario.tolerance,
+                max_rtt: scenario.max_rtt,
+                average: scenario.average,
+                limits: scenario.limits,
+                ..MasterSettings::new(identity)
+            };
+            Box::new(Master::new(boot.now, settings, boot.course, boot.seed))
+        } else {
+            let settings = SlaveSettings {
+                masters: vec![address(0)],
+                limits: scenario.limits,
+                ..SlaveSettings::new(identity)
+            };
+            Box::new(Slave::new(boot.now, settings, boot.course, boot.seed))
+        }
+    })
+}

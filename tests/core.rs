@@ -1,0 +1,303 @@
+//! What master and slave decide, driven by hand: no socket, no clock, every datagram in our hands.
+
+use std::net::SocketAddr;
+
+use campanile::clock::Adjustment;
+use campanile::proto::{
+    Adjusted, Core, Drop, Event, Identity, Input, Master, MasterSettings, Output, Slave,
+    SlaveSettings, Stamp,
+};
+use campanile::time::{Local, Map, Offset, Rate, Shown, Span, Time};
+use campanile::wire::{BootId, Buffer, Datagram, LEN, Message, Name, NodeId};
+
+const ONE_WAY: Span = Span::from_micros(50);
+
+fn addr(node: u16) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 1], node))
+}
+
+fn identity(node: u64) -> Identity {
+    let name = Name::new(&format!("node-{node}")).expect("a good name");
+    Identity { id: NodeId(node), boot: BootId(1), name }
+}
+
+/// A node on the table: its core, its clock, and its Local, which is `ahead` of true time.
+struct Node<C> {
+    core: C,
+    addr: SocketAddr,
+    ahead: Offset,
+    course: Map<Local, Shown>,
+    events: Vec<Event>,
+}
+
+impl<C: Core> Node<C> {
+    fn local(&self, now: Time<Local>) -> Time<Local> {
+        now + self.ahead
+    }
+
+    /// Drains the core; what it sends comes back.
+    fn drain(&mut self, now: Time<Local>) -> Vec<(SocketAddr, Buffer)> {
+        let local = self.local(now);
+        let (mut sent, mut buffer) = (Vec::new(), [0; LEN]);
+        while let Some(output) = self.core.poll(local, &mut buffer) {
+            match output {
+                Output::Send { to, .. } => sent.push((to, buffer)),
+                Output::Event(event) => self.events.push(event),
+                Output::Publish(_) => {}
+                Output::Steer(adjustment) => {
+                    let here = self.course.anchored_at(local);
+                    self.course = match adjustment {
+                        Adjustment::Run { rate } => Map { rate, ..here },
+                        Adjustment::Step { by, rate } => {
+                            Map { reads: here.reads + by, rate, ..here }
+                        }
+                    };
+                    self.core.handle(local, Input::Steered { map: self.course });
+                }
+            }
+        }
+        sent
+    }
+
+    fn hear(&mut self, now: Time<Local>, from: SocketAddr, bytes: &[u8]) {
+        let local = self.local(now);
+        self.core.handle(local, Input::Datagram { from, at: Stamp::daemon(local), bytes });
+    }
+}
+
+/// A master at port 1 and slaves at 2, 3, …; every datagram takes 50 µs, unless it is filtered.
+struct Table {
+    now: Time<Local>,
+    master: Node<Master>,
+    slaves: Vec<Node<Slave>>,
+    air: Vec<(Time<Local>, SocketAddr, SocketAddr, Buffer)>,
+}
+
+type Filter<'a> = &'a dyn Fn(SocketAddr, SocketAddr, &Buffer) -> bool;
+
+impl Table {
+    fn new(ahead_ms: &[i64]) -> Self {
+        Self::with(ahead_ms, |_| {})
+    }
+
+    fn with(ahead_ms: &[i64], change: impl FnOnce(&mut MasterSettings)) -> Self {
+        let now = Time::from_nanos(1_000_000_000_000);
+        let mut settings = MasterSettings::new(identity(1));
+        change(&mut settings);
+        let course = course(now, Offset::ZERO);
+        let core = Master::new(now, settings, course, [1; 32]);
+        let master =
+            Node { core, addr: addr(1), ahead: Offset::ZERO, course, events: Vec::new() };
+        let slaves = (2..).zip(ahead_ms).map(|(n, &ms)| slave(now, n, ms)).collect();
+        Self { now, master, slaves, air: Vec::new() }
+    }
+
+    fn run(&mut self, span: Span) {
+        self.run_with(span, &|_, _, _| true);
+    }
+
+    fn run_with(&mut self, span: Span, passes: Filter<'_>) {
+        let end = self.now + span;
+        loop {
+            self.drain(passes);
+            let next = self.air.iter().map(|flight| flight.0).chain(self.deadlines()).min();
+            match next {
+                Some(next) if next <= end => self.now = next.max(self.now),
+                _ => break,
+            }
+            self.deliver();
+        }
+        self.now = end;
+    }
+
+    fn deadlines(&self) -> impl Iterator<Item = Time<Local>> + '_ {
+        let master = self.master.core.deadline();
+        let slaves = self.slaves.iter().map(|s| s.core.deadline().map(|d| d - s.ahead));
+        std::iter::once(master).chain(slaves).flatten()
+    }
+
+    fn drain(&mut self, passes: Filter<'_>) {
+        let mut sent: Vec<_> =
+            self.master.drain(self.now).into_iter().map(|(to, b)| (self.master.addr, to, b)).collect();
+        for slave in &mut self.slaves {
+            let from = slave.addr;
+            sent.extend(slave.drain(self.now).into_iter().map(|(to, b)| (from, to, b)));
+        }
+        sent.retain(|(from, to, bytes)| passes(*from, *to, bytes));
+        let there = self.now + ONE_WAY;
+        self.air.extend(sent.into_iter().map(|(from, to, bytes)| (there, from, to, bytes)));
+    }
+
+    fn deliver(&mut self) {
+        let now = self.now;
+        let (landed, flying) = self.air.drain(..).partition(|flight| flight.0 <= now);
+        self.air = flying;
+        let landed: Vec<(Time<Local>, SocketAddr, SocketAddr, Buffer)> = landed;
+        for (_, from, to, bytes) in landed {
+            if to == self.master.addr {
+                self.master.hear(now, from, &bytes);
+            }
+            for slave in self.slaves.iter_mut().filter(|slave| slave.addr == to) {
+                slave.hear(now, from, &bytes);
+            }
+        }
+    }
+
+    fn spread(&self) -> Span {
+        let shown = std::iter::once(self.master.course.reading(self.now))
+            .chain(self.slaves.iter().map(|s| s.course.reading(s.local(self.now))));
+        let (mut least, mut greatest) = (Time::from_nanos(i64::MAX), Time::from_nanos(i64::MIN));
+        for shown in shown {
+            least = least.min(shown);
+            greatest = greatest.max(shown);
+        }
+        greatest.since(least)
+    }
+}
+
+/// A clock that shows what Local does, and the epoch on top.
+fn course(now: Time<Local>, ahead: Offset) -> Map<Local, Shown> {
+    let local = now + ahead;
+    Map { at: local, reads: Time::from_nanos(local.as_nanos()), rate: Rate::ZERO }
+}
+
+fn slave(now: Time<Local>, port: u16, ahead_ms: i64) -> Node<Slave> {
+    let ahead = Offset::from_nanos(ahead_ms * 1_000_000);
+    let mut settings = SlaveSettings::new(identity(u64::from(port)));
+    settings.masters = vec![addr(1)];
+    let course = course(now, ahead);
+    let core = Slave::new(now + ahead, settings, course, [port as u8; 32]);
+    Node { core, addr: addr(port), ahead, course, events: Vec::new() }
+}
+
+fn count(events: &[Event], which: fn(&Event) -> bool) -> usize {
+    events.iter().filter(|&event| which(event)).count()
+}
+
+#[test]
+fn wrong_clocks_come_together() {
+    let mut table = Table::new(&[300, -200, 7]);
+    assert!(table.spread() > Span::from_millis(400));
+    table.run(Span::from_secs(5));
+    assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Joined(_))), 3);
+    // Nobody's clock is privileged: the median of −200, 0, 7 and 300 ms is where they meet.
+    let met = table.master.course.reading(table.now).as_nanos() - table.now.as_nanos();
+    assert!((met - 3_500_000).abs() < 100_000, "met {met} ns ahead of the master");
+}
+
+#[test]
+fn lost_replies_are_coasted_over_and_a_long_silence_is_said_once() {
+    let mut table = Table::new(&[10, -10, 20]);
+    table.run(Span::from_secs(20));
+    let cut = |from: SocketAddr, to: SocketAddr, _: &Buffer| from.port() != 3 && to.port() != 3;
+    table.run_with(Span::from_secs(5), &cut);
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Unreachable(_))), 0);
+    table.run_with(Span::from_secs(30), &cut);
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Unreachable(_))), 1);
+    assert_eq!(count(&table.slaves[1].events, |e| matches!(e, Event::MasterSilent(_))), 1);
+    assert_eq!(count(&table.slaves[1].events, |e| matches!(e, Event::Holdover)), 1);
+    assert!(table.spread() < Span::from_micros(5), "holdover keeps the rate");
+    table.run(Span::from_secs(20));
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Reachable(_))), 1);
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Left { .. })), 0);
+}
+
+#[test]
+fn an_adjust_is_applied_once_and_only_from_our_master() {
+    let mut table = Table::new(&[10]);
+    table.run(Span::from_secs(5));
+    let recorded = std::cell::Cell::new(None);
+    table.run_with(Span::from_secs(2), &|from, _, bytes| {
+        if let Ok(Datagram { message: Message::Adjust(_), .. }) = Datagram::decode(bytes) {
+            recorded.set(Some((from, *bytes)));
+        }
+        true
+    });
+    let (from, bytes) = recorded.take().expect("an adjust a second");
+    table.run(Span::from_secs(3));
+    let (before, slave) = (table.slaves[0].course, &mut table.slaves[0]);
+    slave.hear(table.now, from, &bytes);
+    slave.hear(table.now, addr(9), &bytes);
+    slave.events.clear();
+    slave.drain(table.now);
+    assert_eq!(slave.core.counters().dropped(Drop::Stale), 1);
+    assert_eq!(slave.core.counters().dropped(Drop::NotOurMaster), 1);
+    assert!(!slave.events.iter().any(|e| matches!(e, Event::Adjusted(Adjusted { .. }))));
+    assert_eq!(slave.course.reading(before.at), before.reads);
+}
+
+#[test]
+fn a_restarted_slave_is_noticed_and_a_stopped_one_takes_leave() {
+    let mut table = Table::new(&[10, -10, 20]);
+    table.run(Span::from_secs(10));
+    let mut again = slave(table.now, 3, 250);
+    let mut settings = SlaveSettings::new(Identity { boot: BootId(2), ..identity(3) });
+    settings.masters = vec![addr(1)];
+    again.core = Slave::new(again.local(table.now), settings, again.course, [77; 32]);
+    again.addr = addr(33);
+    table.slaves[1] = again;
+    table.run(Span::from_secs(10));
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Restarted(_))), 1);
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Moved { .. })), 1);
+    assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
+    let local = table.slaves[0].local(table.now);
+    table.slaves[0].core.handle(local, Input::Stop);
+    table.run(Span::from_millis(10));
+    assert!(table.slaves[0].core.done());
+    let left = |e: &Event| matches!(e, Event::Left { said_so: true, .. });
+    assert_eq!(count(&table.master.events, left), 1);
+}
+
+#[test]
+fn a_lone_master_says_so_once_and_goes_on() {
+    let mut table = Table::new(&[]);
+    table.run(Span::from_secs(60));
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Alone)), 1);
+    table.slaves.push(slave(table.now, 2, 40));
+    table.run(Span::from_secs(10));
+    assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
+}
+
+#[test]
+fn the_roster_has_a_limit_and_a_forged_join_draws_little() {
+    let mut table = Table::with(&[10], |settings| settings.max_slaves = 3);
+    table.run(Span::from_secs(2));
+    let mut join = None;
+    let mut fresh = slave(table.now, 40, 0);
+    for (_, bytes) in fresh.drain(table.now) {
+        join = Some(bytes);
+    }
+    let Ok(mut join) = Datagram::decode(&join.expect("a slave joins at once")) else {
+        panic!("a join decodes")
+    };
+    for forged in 0..100 {
+        let mut bytes = [0; LEN];
+        join.header.sender = NodeId(1000 + forged);
+        join.encode(&mut bytes);
+        table.master.hear(table.now, addr(500 + forged as u16), &bytes);
+    }
+    assert_eq!(table.master.core.counters().dropped(Drop::Full), 98);
+    let to_forged = std::cell::Cell::new(0);
+    table.run_with(Span::from_secs(60), &|_, to, _| {
+        if to.port() >= 500 {
+            to_forged.set(to_forged.get() + 1);
+        }
+        true
+    });
+    // One welcome each, and eight single polls for each of the two that had a place.
+    assert_eq!(to_forged.get(), 100 + 2 * 8);
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::RosterFull)), 1);
+    assert_eq!(count(&table.master.events, |e| matches!(e, Event::Joined(_))), 1);
+}
+
+#[test]
+fn a_listed_slave_needs_no_join() {
+    let mut table = Table::with(&[25], |settings| settings.slaves = vec![addr(2)]);
+    let local = table.slaves[0].local(table.now);
+    let passive = SlaveSettings::new(identity(2));
+    table.slaves[0].core = Slave::new(local, passive, table.slaves[0].course, [5; 32]);
+    table.run(Span::from_secs(10));
+    assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
+    assert_eq!(count(&table.slaves[0].events, |e| matches!(e, Event::Following(_))), 1);
+}
