@@ -86,8 +86,7 @@ impl Table {
         change(&mut settings);
         let course = course(now, Offset::ZERO);
         let core = Master::new(now, settings, course, [1; 32]);
-        let master =
-            Node { core, addr: addr(1), ahead: Offset::ZERO, course, events: Vec::new() };
+        let master = Node { core, addr: addr(1), ahead: Offset::ZERO, course, events: Vec::new() };
         let slaves = (2..).zip(ahead_ms).map(|(n, &ms)| slave(now, n, ms)).collect();
         Self { now, master, slaves, air: Vec::new() }
     }
@@ -117,8 +116,12 @@ impl Table {
     }
 
     fn drain(&mut self, passes: Filter<'_>) {
-        let mut sent: Vec<_> =
-            self.master.drain(self.now).into_iter().map(|(to, b)| (self.master.addr, to, b)).collect();
+        let mut sent: Vec<_> = self
+            .master
+            .drain(self.now)
+            .into_iter()
+            .map(|(to, b)| (self.master.addr, to, b))
+            .collect();
         for slave in &mut self.slaves {
             let from = slave.addr;
             sent.extend(slave.drain(self.now).into_iter().map(|(to, b)| (from, to, b)));

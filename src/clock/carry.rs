@@ -90,8 +90,7 @@ impl Carrier {
         let elapsed = pair.raw - self.last.raw;
         let expected = elapsed + self.rate.gain_over(elapsed);
         let jump = (pair.real - self.last.real) - expected;
-        let allowed =
-            STEP + pair.width + self.last.width + STEERING.gain_over(elapsed).ahead();
+        let allowed = STEP + pair.width + self.last.width + STEERING.gain_over(elapsed).ahead();
         self.last = pair;
         if jump.abs() > allowed {
             self.base = pair;

@@ -133,8 +133,7 @@ mod tests {
     fn discipline(limits: Limits, behind: Offset, rate: Rate) -> (Discipline, Target) {
         let course = Map { at: at(0.0), reads: Time::from_nanos(0), rate: Rate::ZERO };
         let map = Map { at: at(0.0), reads: Time::from_nanos(behind.as_nanos()), rate };
-        let target =
-            Target { map, sigma: Span::ZERO, bound: Span::ZERO, until: at(10.0) };
+        let target = Target { map, sigma: Span::ZERO, bound: Span::ZERO, until: at(10.0) };
         (Discipline::new(limits, course), target)
     }
 

@@ -123,8 +123,7 @@ mod tests {
         for minute in 1..200i64 {
             let now = raw(START + minute * 60_000_000_001);
             let rate = Rate::from_ppm((minute % 7) as f64 * 100.0 - 250.0);
-            let map =
-                clock.steer(oscillator.local_at(now), Adjustment::Run { rate }).unwrap();
+            let map = clock.steer(oscillator.local_at(now), Adjustment::Run { rate }).unwrap();
             let seen = oscillator.over_raw(&map);
             for ahead in [-5_000_000_000i64, 0, 1, 59_000_000_000] {
                 let then = now + Offset::from_nanos(ahead);

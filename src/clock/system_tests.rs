@@ -225,7 +225,8 @@ fn opening_and_reading_change_nothing() {
     assert!(!clock.found_synchronised());
     assert_eq!(clock.map(NOW).rate, Rate::from_ppm(7.0));
     drop(clock);
-    assert_eq!((kernel.model().state, kernel.model().changes), (before, 0));
+    let model = kernel.model();
+    assert_eq!((model.state, model.changes), (before, 0));
 }
 
 #[test]

@@ -74,9 +74,7 @@ pub(crate) fn enable_timestamping(fd: BorrowedFd<'_>) -> io::Result<Stamping> {
     set_option(fd, libc::SO_TIMESTAMPING, 0)?;
     match set_option(fd, libc::SO_TIMESTAMPING, RECEIVE | TRANSMIT) {
         Ok(()) => Ok(Stamping::Both),
-        Err(_) => {
-            set_option(fd, libc::SO_TIMESTAMPING, RECEIVE).map(|()| Stamping::ReceiveOnly)
-        }
+        Err(_) => set_option(fd, libc::SO_TIMESTAMPING, RECEIVE).map(|()| Stamping::ReceiveOnly),
     }
 }
 
@@ -113,15 +111,14 @@ pub(crate) fn recv_stamped(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Rec
 pub(crate) fn recv_tx_stamp(fd: BorrowedFd<'_>) -> io::Result<Option<TxStamp>> {
     for _ in 0..FOREIGN_AT_ONCE {
         let (mut at, mut id) = (None, None);
-        let taken = receive(fd, &mut [], libc::MSG_ERRQUEUE, |level, kind, data| {
-            match (level, kind) {
+        let taken =
+            receive(fd, &mut [], libc::MSG_ERRQUEUE, |level, kind, data| match (level, kind) {
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => at = software_stamp(data),
                 (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => {
                     id = sent_id(data);
                 }
                 _ => {}
-            }
-        });
+            });
         match taken {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error),
@@ -138,9 +135,8 @@ fn set_option(fd: BorrowedFd<'_>, name: libc::c_int, value: libc::c_uint) -> io:
     let size = size_of_val(&value) as libc::socklen_t;
     let value: *const libc::c_uint = &value;
     // SAFETY: `value` points to a live integer of `size` bytes; the descriptor is open.
-    let result = unsafe {
-        libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, value.cast(), size)
-    };
+    let result =
+        unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, value.cast(), size) };
     super::checked(result).map(drop)
 }
 

@@ -15,7 +15,11 @@ pub fn median(opinions: &[Offset]) -> Option<Offset> {
     let mut sorted = opinions.to_vec();
     sorted.sort_unstable();
     let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 { Some(upper) } else { Some(sorted[sorted.len() / 2 - 1].midpoint(upper)) }
+    if sorted.len() % 2 == 1 {
+        Some(upper)
+    } else {
+        Some(sorted[sorted.len() / 2 - 1].midpoint(upper))
+    }
 }
 
 /// Whether `opinion` is no further than `tolerance` from `centre`.

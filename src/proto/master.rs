@@ -24,8 +24,8 @@ use super::settings::MasterSettings;
 use super::steering::Steering;
 use crate::time::{Local, Map, Offset, Shown, Span, Time};
 use crate::wire::{
-    Admission, Buffer, Datagram, Header, Leave, LeaveReason, Message, NodeId, Poll, Reply, Standing,
-    Welcome,
+    Admission, Buffer, Datagram, Header, Leave, LeaveReason, Message, NodeId, Poll, Reply,
+    Standing, Welcome,
 };
 
 /// Spacing of the polls of a burst: long enough that a reply is in before the next poll leaves.
@@ -195,11 +195,8 @@ impl Master {
         let round_trip = round_trip.abs();
         let noise = member.track.observe(exchange);
         member.round_trip = Some(member.round_trip.map_or(round_trip, |r| r.min(round_trip)));
-        let measured = Measured {
-            id: member.who.id,
-            round_trip,
-            noise: noise.forward.max(noise.backward),
-        };
+        let measured =
+            Measured { id: member.who.id, round_trip, noise: noise.forward.max(noise.backward) };
         self.tell(Event::Exchange(measured));
     }
 

@@ -1,11 +1,14 @@
 //! The slave: finds a master, answers its polls, and aims its clock by its deltas.
 
+mod following;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 
+use self::following::{Master, Search};
 use super::counters::{Counters, Drop};
 use super::event::{Adjusted, Event, Who};
 use super::exchange::{Source, Stamp};
@@ -13,24 +16,16 @@ use super::io::{Core, Input, Output, Token};
 use super::settings::SlaveSettings;
 use super::steering::Steering;
 use crate::clock::Target;
-use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time};
+use crate::time::{Local, Map, Rate, Shown, Span, Time};
 use crate::wire::{
-    Adjust, Admission, Buffer, Correction, Datagram, Header, Join, Leave, LeaveReason, Message,
-    Name, NodeId, Poll, Rank, Reply, Term, Welcome,
+    Adjust, Buffer, Correction, Datagram, Header, Join, Leave, LeaveReason, Message, Name, NodeId,
+    Poll, Rank, Reply, Term,
 };
 
 /// Replies that wait for the driver. A burst is 16 at most; more than two of them is a flood.
 const MAX_REPLIES: usize = 32;
 /// Events and the like that wait for the driver.
 const MAX_PENDING: usize = 64;
-/// Spacing of joins while nobody answers, first and at most; each is drawn within ±50 %.
-const JOIN_FIRST: Span = Span::from_millis(500);
-const JOIN_MOST: Span = Span::from_secs(8);
-/// So many joins without an answer, and the slave says that there is no master.
-const JOIN_PATIENCE: u32 = 4;
-/// A master that was not heard for so many of its intervals is silent.
-const SILENT_INTERVALS: u32 = 3;
-const SILENT_LEAST: Span = Span::from_millis(500);
 /// A map whose anchor is further from now than this was not made for this moment.
 const ANCHOR_LIMIT: Span = Span::from_secs(10);
 /// No quartz is this far off, so no cluster is either.
@@ -38,38 +33,12 @@ const RATE_LIMIT: Rate = Rate::from_ppm(1_000.0);
 /// A map may not be given for longer: what is not renewed in a day is not to be trusted.
 const LASTS_LIMIT: Span = Span::from_secs(86_400);
 
-/// The master that is obeyed.
-#[derive(Debug, Clone)]
-struct Master {
-    who: Who,
-    boot: crate::wire::BootId,
-    claim: Claim,
-    interval: Span,
-    heard: Time<Local>,
-    silent: bool,
-    /// Newest round applied; 0: none.
-    applied: u32,
-}
-
-/// What decides between two masters: the higher one is followed.
-type Claim = (Term, Rank, NodeId);
-
 #[derive(Debug, Clone, Copy)]
 struct PendingReply {
     to: SocketAddr,
     receiver: NodeId,
     nonce: u64,
     t2: Stamp<Local>,
-}
-
-/// Looking for a master.
-#[derive(Debug, Clone)]
-struct Search {
-    next: Option<Time<Local>>,
-    attempts: u32,
-    nonce: u64,
-    said_none: bool,
-    said_refused: bool,
 }
 
 /// A slave's protocol logic.
@@ -112,13 +81,7 @@ impl Slave {
             settings,
             rng: ChaCha8Rng::from_seed(seed),
             master: None,
-            search: Search {
-                next,
-                attempts: 0,
-                nonce: 0,
-                said_none: false,
-                said_refused: false,
-            },
+            search: Search::new(next),
             replies: VecDeque::new(),
             pending: VecDeque::new(),
             correction: None,
@@ -178,117 +141,9 @@ impl Slave {
         if self.replies.len() == MAX_REPLIES {
             self.replies.pop_front();
         }
-        let reply =
-            PendingReply { to: from, receiver: header.sender, nonce: poll.nonce, t2: at };
+        let reply = PendingReply { to: from, receiver: header.sender, nonce: poll.nonce, t2: at };
         self.replies.push_back(reply);
         Ok(())
-    }
-
-    /// Makes sure that we follow the sender, or says that we do not.
-    fn obey(&mut self, now: Time<Local>, from: SocketAddr, header: &Header) -> Result<(), Drop> {
-        let claim = (header.term, header.rank, header.sender);
-        if let Some(master) = &mut self.master {
-            if master.who.id == header.sender && master.boot == header.boot {
-                master.heard = now;
-                master.silent = false;
-                master.claim = claim;
-                master.who.addr = from;
-                return Ok(());
-            }
-            // The same process restarted, at the same address or under the same id.
-            let restarted = master.who.id == header.sender || master.who.addr == from;
-            if !restarted && !master.silent && claim <= master.claim {
-                return Err(Drop::NotOurMaster);
-            }
-        }
-        self.follow(now, from, header);
-        Ok(())
-    }
-
-    fn follow(&mut self, now: Time<Local>, from: SocketAddr, header: &Header) {
-        // Until a welcome tells its name it is called by its address.
-        let name = Name::nearest(&from.to_string());
-        let who = Who { id: header.sender, name, addr: from };
-        self.master = Some(Master {
-            who,
-            boot: header.boot,
-            claim: (header.term, header.rank, header.sender),
-            interval: Span::from_secs(1),
-            heard: now,
-            silent: false,
-            applied: 0,
-        });
-        self.search.said_none = false;
-        self.search.said_refused = false;
-        self.correction = None;
-        self.awaited = None;
-        // Whom we follow without having asked we ask all the same: the welcome tells its name.
-        if self.search.next.is_none() {
-            self.announce();
-        }
-    }
-
-    fn announce(&mut self) {
-        if let Some(who) = self.master.as_ref().map(|master| master.who.clone()) {
-            self.tell(Event::Following(who));
-        }
-    }
-
-    fn on_welcome(
-        &mut self,
-        now: Time<Local>,
-        from: SocketAddr,
-        header: &Header,
-        welcome: &Welcome,
-    ) -> Result<(), Drop> {
-        if self.search.next.is_none() || welcome.nonce != self.search.nonce {
-            return Err(Drop::Unasked);
-        }
-        if welcome.admission == Admission::Full {
-            if !std::mem::replace(&mut self.search.said_refused, true) {
-                self.tell(Event::Refused(from));
-            }
-            return Err(Drop::Full);
-        }
-        self.obey(now, from, header)?;
-        self.search.next = None;
-        self.search.attempts = 0;
-        if let Some(master) = &mut self.master {
-            master.who.name = welcome.name.clone();
-            master.interval = welcome.interval;
-        }
-        self.announce();
-        Ok(())
-    }
-
-    fn on_leave(
-        &mut self,
-        now: Time<Local>,
-        from: SocketAddr,
-        header: &Header,
-        leave: Leave,
-    ) -> Result<(), Drop> {
-        self.ours(from, header)?;
-        if let Some(master) = self.master.take() {
-            self.tell(Event::MasterLeft { who: master.who, reason: leave.reason });
-        }
-        self.look_again(now);
-        Ok(())
-    }
-
-    /// Starts to look for a master, after a pause drawn so that many slaves do not ask at once.
-    fn look_again(&mut self, now: Time<Local>) {
-        if !self.settings.masters.is_empty() {
-            self.search.attempts = 0;
-            self.search.next = Some(now + self.around(JOIN_FIRST));
-        }
-    }
-
-    fn ours(&self, from: SocketAddr, header: &Header) -> Result<&Master, Drop> {
-        self.master
-            .as_ref()
-            .filter(|m| m.who.id == header.sender && m.boot == header.boot && m.who.addr == from)
-            .ok_or(Drop::NotOurMaster)
     }
 
     fn on_adjust(
@@ -320,10 +175,8 @@ impl Slave {
         }
         let map = Map { at, reads: adjust.map.reads, rate: adjust.map.rate };
         let until = at + adjust.lasts;
-        let publish = self.steering.aim(
-            now,
-            Target { map, sigma: adjust.sigma, bound: adjust.bound, until },
-        );
+        let publish =
+            self.steering.aim(now, Target { map, sigma: adjust.sigma, bound: adjust.bound, until });
         self.ask(publish);
         self.tell(Event::Adjusted(self.adjusted(now, adjust)));
         Ok(())
@@ -363,12 +216,6 @@ impl Slave {
         }
     }
 
-    /// `span`, drawn evenly from a half to one and a half times its length.
-    fn around(&mut self, span: Span) -> Span {
-        let share = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
-        Span::from_secs_f64(span.as_secs_f64() * (0.5 + share))
-    }
-
     fn header(&mut self, receiver: NodeId) -> Header {
         self.sequence += 1;
         let identity = &self.settings.identity;
@@ -382,7 +229,13 @@ impl Slave {
         }
     }
 
-    fn send(&mut self, receiver: NodeId, message: Message, to: SocketAddr, buffer: &mut Buffer) -> Output {
+    fn send(
+        &mut self,
+        receiver: NodeId,
+        message: Message,
+        to: SocketAddr,
+        buffer: &mut Buffer,
+    ) -> Output {
         let header = self.header(receiver);
         self.counters.sent += 1;
         let token = match &message {
@@ -413,47 +266,6 @@ impl Slave {
         self.send(pending.receiver, Message::Reply(reply), pending.to, buffer)
     }
 
-    /// Deadlines that have come.
-    fn decide(&mut self, now: Time<Local>) {
-        if self.silence().is_some_and(|due| due <= now) {
-            if let Some(master) = &mut self.master {
-                master.silent = true;
-                let who = master.who.clone();
-                self.tell(Event::MasterSilent(who));
-            }
-            self.look_again(now);
-        }
-        if self.search.next.is_some_and(|due| due <= now) {
-            self.join(now);
-        }
-    }
-
-    /// Asks the next of the configured addresses for admission.
-    fn join(&mut self, now: Time<Local>) {
-        let Search { attempts, .. } = self.search;
-        let masters = &self.settings.masters;
-        let Some(&to) = masters.get(attempts as usize % masters.len().max(1)) else {
-            self.search.next = None;
-            return;
-        };
-        if attempts == JOIN_PATIENCE * masters.len() as u32 && !self.search.said_none {
-            self.search.said_none = true;
-            self.tell(Event::NoMaster);
-        }
-        self.search.attempts = attempts.saturating_add(1);
-        self.search.nonce = self.rng.next_u64();
-        let doublings = (attempts / masters_in_turn(&self.settings)).min(4);
-        let pause = JOIN_FIRST.times(1 << doublings).min(JOIN_MOST);
-        self.search.next = Some(now + self.around(pause));
-        self.pending.push_back(Pending::Join(to));
-    }
-
-    /// When the master's silence is to be noticed.
-    fn silence(&self) -> Option<Time<Local>> {
-        let master = self.master.as_ref().filter(|master| !master.silent)?;
-        Some(master.heard + master.interval.times(SILENT_INTERVALS).max(SILENT_LEAST))
-    }
-
     fn stop(&mut self) {
         self.stopping = true;
         self.replies.clear();
@@ -461,10 +273,6 @@ impl Slave {
             self.pending.push_back(Pending::Leave(master.who.addr, master.who.id));
         }
     }
-}
-
-fn masters_in_turn(settings: &SlaveSettings) -> u32 {
-    (settings.masters.len() as u32).max(1)
 }
 
 impl Core for Slave {

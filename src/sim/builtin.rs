@@ -101,11 +101,7 @@ impl Scenario {
 const QUEUE: Queue = Queue { every: 60, length: 10, wait: Span::from_millis(2) };
 
 fn jittery(micros: u64) -> Path {
-    Path {
-        base: Span::from_micros(50),
-        jitter: Span::from_micros(micros),
-        ..Path::default()
-    }
+    Path { base: Span::from_micros(50), jitter: Span::from_micros(micros), ..Path::default() }
 }
 
 #[cfg(test)]

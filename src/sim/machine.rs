@@ -120,7 +120,11 @@ impl Machine {
     }
 
     /// Sets the timer at `t` for `due`. Returns when it will ring, where that is new.
-    pub(super) fn set_timer(&mut self, t: Time<True>, due: Option<Time<Local>>) -> Option<Time<True>> {
+    pub(super) fn set_timer(
+        &mut self,
+        t: Time<True>,
+        due: Option<Time<Local>>,
+    ) -> Option<Time<True>> {
         if due.is_some() && due == self.timer.map(|timer| timer.due) {
             return None;
         }

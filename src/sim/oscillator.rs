@@ -158,8 +158,7 @@ mod tests {
 
     #[test]
     fn reading_has_no_effects_and_the_horizon_does_not_matter() {
-        let course =
-            Course { rate: Rate::from_ppm(-30.0), wander: Rate::from_ppb(10.0), ..QUIET };
+        let course = Course { rate: Rate::from_ppm(-30.0), wander: Rate::from_ppb(10.0), ..QUIET };
         let short = Oscillator::new(course, Span::from_secs(100), dice(1));
         let long = Oscillator::new(course, Span::from_secs(10_000), dice(1));
         let forwards: Vec<_> = (0..100).map(|s| short.reading(at(f64::from(s) + 0.3))).collect();

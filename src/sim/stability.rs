@@ -34,9 +34,9 @@ pub fn time_deviation(errors: &[f64], m: usize) -> Option<f64> {
 /// window.
 pub fn max_time_interval_error(errors: &[f64], m: usize) -> Option<f64> {
     let peak_to_peak = |window: &[f64]| {
-        let (least, greatest) = window.iter().fold((f64::MAX, f64::MIN), |(least, greatest), &x| {
-            (least.min(x), greatest.max(x))
-        });
+        let (least, greatest) = window
+            .iter()
+            .fold((f64::MAX, f64::MIN), |(least, greatest), &x| (least.min(x), greatest.max(x)));
         greatest - least
     };
     if m == 0 {
@@ -77,10 +77,7 @@ fn squared_departure(errors: &[f64]) -> f64 {
     errors.iter().enumerate().map(|(i, error)| (error - line(i)).powi(2)).sum()
 }
 
-fn second_differences(
-    errors: &[f64],
-    m: usize,
-) -> Option<impl ExactSizeIterator<Item = f64> + '_> {
+fn second_differences(errors: &[f64], m: usize) -> Option<impl ExactSizeIterator<Item = f64> + '_> {
     let count = errors.len().checked_sub(m.checked_mul(2)?).filter(|&n| n > 0 && m > 0)?;
     Some((0..count).map(move |i| errors[i + 2 * m] - 2.0 * errors[i + m] + errors[i]))
 }
@@ -134,7 +131,8 @@ mod tests {
         assert!((slope(&errors) - 2e-6).abs() < 1e-15);
         assert!((max_time_interval_error(&errors, 10).unwrap() - 20e-6).abs() < 1e-12);
         let noisy = white(false, 1000);
-        let ratio = allan_deviation(&noisy, 0.1, 4).unwrap() / allan_deviation(&noisy, 1.0, 4).unwrap();
+        let ratio =
+            allan_deviation(&noisy, 0.1, 4).unwrap() / allan_deviation(&noisy, 1.0, 4).unwrap();
         assert!((ratio - 10.0).abs() < 1e-9);
     }
 

@@ -52,11 +52,8 @@ impl Reply {
         out.time(self.t3);
         out.u8(self.t2_source);
         out.flag(self.t3_follows);
-        let correction = self.correction.unwrap_or(Correction {
-            nonce: 0,
-            t3: Time::from_nanos(0),
-            source: 0,
-        });
+        let correction =
+            self.correction.unwrap_or(Correction { nonce: 0, t3: Time::from_nanos(0), source: 0 });
         out.u8(correction.source);
         out.u8(0);
         out.u16(self.steps);

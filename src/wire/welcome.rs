@@ -47,6 +47,11 @@ impl Welcome {
             _ => return Err(Reject::Field),
         };
         body.bytes::<7>();
-        Ok(Self { nonce, admission, interval: body.span()?, name: Name::from_field(&body.bytes())? })
+        Ok(Self {
+            nonce,
+            admission,
+            interval: body.span()?,
+            name: Name::from_field(&body.bytes())?,
+        })
     }
 }

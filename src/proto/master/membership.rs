@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::{
-    Admission, Drop, Due, Event, Header, Local, Master, Member, NodeId, Pending, Place, Reply, Span,
-    Time,
+    Admission, Drop, Due, Event, Header, Local, Master, Member, NodeId, Pending, Place, Reply,
+    Span, Time,
 };
 use crate::proto::event::Who;
 use crate::time::Rate;

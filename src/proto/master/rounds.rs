@@ -144,8 +144,7 @@ impl Master {
 
     pub(super) fn tick(&mut self, now: Time<Local>) {
         let readings = self.readings(now);
-        let verdicts =
-            if self.waits() { Vec::new() } else { self.ensemble.round(now, &readings) };
+        let verdicts = if self.waits() { Vec::new() } else { self.ensemble.round(now, &readings) };
         for verdict in verdicts {
             self.stand(verdict.id, verdict.standing, verdict.offset);
         }
@@ -260,7 +259,11 @@ fn local_of(now: Time<Local>, estimate: &Estimate) -> Time<Remote> {
     (now + estimate.offset).sent_away()
 }
 
-fn ahead_of(shown: Time<Shown>, cluster: &Map<Local, crate::time::Cluster>, now: Time<Local>) -> Offset {
+fn ahead_of(
+    shown: Time<Shown>,
+    cluster: &Map<Local, crate::time::Cluster>,
+    now: Time<Local>,
+) -> Offset {
     Offset::from_nanos(shown.as_nanos().saturating_sub(cluster.reading(now).as_nanos()))
 }
 
