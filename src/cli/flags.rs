@@ -271,3 +271,8 @@ pub(super) fn burst(text: &str) -> Result<u8, String> {
     // It fits: the greatest burst is one byte.
     count(text, 1, most).map(|burst| burst as u8)
 }
+
+/// A seed: any number of 64 bits.
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("allowed is a whole number from 0 to {}", u64::MAX))
+}
