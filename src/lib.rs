@@ -28,6 +28,7 @@
 //!
 //! The sign is one everywhere: **offset = that clock minus cluster time; positive means ahead.**
 
+pub mod cli;
 pub mod clock;
 pub mod net;
 #[allow(unsafe_code)]
@@ -36,4 +37,5 @@ pub mod proto;
 pub mod report;
 pub mod sim;
 pub mod time;
+mod units;
 pub mod wire;

@@ -304,3 +304,14 @@ fn a_listed_slave_needs_no_join() {
     assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
     assert_eq!(count(&table.slaves[0].events, |e| matches!(e, Event::Following(_))), 1);
 }
+
+#[test]
+fn a_remembered_rate_is_run_at_from_the_first_moment() {
+    let now = Time::from_nanos(0);
+    let mut settings = SlaveSettings::new(identity(2));
+    settings.saved_rate = Some(Rate::from_ppm(-31.5));
+    let mut node = slave(now, 2, 0);
+    node.core = Slave::new(now, settings, node.course, [3; 32]);
+    node.drain(now);
+    assert_eq!(node.course.rate, Rate::from_ppm(-31.5));
+}

@@ -85,7 +85,7 @@ impl Master {
     ) -> Self {
         let mut master = Self {
             rng: ChaCha8Rng::from_seed(seed),
-            steering: Steering::new(settings.limits, course),
+            steering: Steering::new(settings.limits, course, settings.saved_rate),
             standing: Standing::Counted,
             roster: Roster::new(settings.max_slaves),
             ensemble: Ensemble::new(settings.average, settings.tolerance),

@@ -52,6 +52,8 @@ pub struct MasterSettings {
     pub max_slaves: usize,
     /// Slaves that are polled without having asked.
     pub slaves: Vec<SocketAddr>,
+    /// The rate of cluster time against its Local that it remembers from before.
+    pub saved_rate: Option<Rate>,
 }
 
 impl MasterSettings {
@@ -76,6 +78,7 @@ impl MasterSettings {
             limits: Limits::default(),
             max_slaves: 1_000,
             slaves: Vec::new(),
+            saved_rate: None,
         }
     }
 }

@@ -77,7 +77,7 @@ impl Slave {
     ) -> Self {
         let next = (!settings.masters.is_empty()).then_some(now);
         Self {
-            steering: Steering::new(settings.limits, course),
+            steering: Steering::new(settings.limits, course, settings.saved_rate),
             settings,
             rng: ChaCha8Rng::from_seed(seed),
             master: None,

@@ -13,14 +13,17 @@ const RHO: Rate = Rate::from_ppm(15.0);
 #[derive(Debug, Clone)]
 pub(super) struct Steering {
     discipline: Discipline,
+    resume: Option<Rate>,
     stepping: Option<Offset>,
     steps: u16,
     expired: bool,
 }
 
 impl Steering {
-    pub(super) fn new(limits: Limits, course: Map<Local, Shown>) -> Self {
+    /// `saved` is the rate that the clock shall have until a target comes.
+    pub(super) fn new(limits: Limits, course: Map<Local, Shown>, saved: Option<Rate>) -> Self {
         Self {
+            resume: saved,
             discipline: Discipline::new(limits, course),
             stepping: None,
             steps: 0,
@@ -52,6 +55,9 @@ impl Steering {
         if self.expiry().is_some_and(|until| until <= now) {
             self.expired = true;
             return Some(Output::Event(Event::Holdover));
+        }
+        if let Some(rate) = self.resume.take() {
+            return Some(Output::Steer(Adjustment::Run { rate }));
         }
         let adjustment = self.discipline.decide(now)?;
         if let Adjustment::Step { by, .. } = adjustment {
@@ -97,10 +103,6 @@ impl Steering {
 
     pub(super) fn steps(&self) -> u16 {
         self.steps
-    }
-
-    pub(super) fn expired(&self) -> bool {
-        self.expired
     }
 
     fn expiry(&self) -> Option<Time<Local>> {

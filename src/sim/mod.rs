@@ -8,11 +8,13 @@
 
 mod builtin;
 mod dice;
+mod file;
 mod link;
 mod machine;
 mod oscillator;
 mod outcome;
 mod presence;
+mod quantity;
 mod record;
 mod run;
 mod scenario;

@@ -5,11 +5,11 @@ use std::fmt;
 use serde::Serialize;
 
 use super::DemoArgs;
-use super::scene::Scene;
+use super::scene::{Scene, Seen};
 use super::view::table;
 use crate::cli::failure::Failure;
 use crate::report::{Report, human};
-use crate::time::Span;
+use crate::time::{Offset, Span};
 
 /// What a demo comes to, for people and for programs.
 #[derive(Debug, Serialize)]
@@ -53,15 +53,12 @@ impl Ending {
         let round_trip = report.cluster.round_trip;
         let spreads = (scene.first().spread(), scene.last().spread());
         let errors = scene.first().each().iter().zip(scene.last().each());
-        let player = |(seen, (first, last)): (&super::scene::Seen, _)| {
-            let (first, last): (&crate::time::Offset, &crate::time::Offset) = (first, last);
-            Player {
-                node: seen.actor.identity.name.to_string(),
-                drift: seen.actor.drift.as_ratio(),
-                error_start_s: first.as_secs_f64(),
-                error_end_s: last.as_secs_f64(),
-                stepped: seen.steps,
-            }
+        let player = |(seen, (first, last)): (&Seen, (&Offset, &Offset))| Player {
+            node: seen.actor.identity.name.to_string(),
+            drift: seen.actor.drift.as_ratio(),
+            error_start_s: first.as_secs_f64(),
+            error_end_s: last.as_secs_f64(),
+            stepped: seen.steps,
         };
         Self {
             rounds: scene.round(),

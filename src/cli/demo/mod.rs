@@ -3,6 +3,7 @@
 mod board;
 mod cast;
 mod ending;
+mod scene;
 mod stage;
 mod view;
 

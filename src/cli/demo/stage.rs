@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::DemoArgs;
-use super::board::{Board, Errors};
+use super::board::Board;
 use super::cast::Actor;
 use super::scene::Scene;
 use super::view::View;
@@ -21,7 +21,8 @@ use crate::report::LogWriter;
 use crate::time::{Local, Map, Rate, Shown, Span, Time};
 
 /// How often the picture is drawn anew.
-const FRAME: Duration = Duration::from_millis(100);
+const PERIOD: Span = Span::from_millis(100);
+const FRAME: Duration = Duration::from_nanos(PERIOD.as_nanos());
 /// What a demo may take beyond its rounds before it is given up.
 const GRACE: Span = Span::from_secs(10);
 
@@ -142,7 +143,7 @@ impl Stage {
                 self.look(now);
                 out.text(&view.round(&self.scene));
             }
-            if over || now.since(drawn).as_nanos() >= FRAME.as_nanos() as u64 {
+            if over || now.since(drawn) >= PERIOD {
                 drawn = now;
                 self.look(now);
                 out.text(&view.frame(&self.scene));

@@ -1,0 +1,209 @@
+//! `campanile sim`: the same code in a simulated LAN, scored against the truth.
+
+use std::fmt::Write;
+use std::fs;
+use std::io::{IsTerminal, stderr};
+use std::path::Path;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::failure::Failure;
+use super::flags;
+use super::out::Out;
+use crate::report::{human, human_offset, human_rate};
+use crate::sim::{Falseticker, Outcome, Scenario, run as simulate};
+use crate::time::{Offset, Rate, Span};
+
+/// Falsetickers that are named one by one.
+const MOST_NAMED: usize = 20;
+
+/// Run master and slaves in a simulated LAN, and score them against the truth
+///
+/// The same scenario and seed give the same bytes, on every machine. The figures are about the
+/// healthy nodes and, but for the time to settle, about the time after the warm-up.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  campanile sim --list
+  campanile sim quiet
+  campanile sim falsetick --seed 7 --duration 10m
+  campanile sim lan.toml --json | jq .spread_p99_s")]
+pub(super) struct SimArgs {
+    /// The name of a scenario (--list names them), or a file that describes one
+    #[arg(value_name = "SCENARIO|FILE.toml", required_unless_present = "list")]
+    scenario: Option<String>,
+
+    /// What all chance is drawn from: the same seed, the same run
+    #[arg(long, env = "CAMPANILE_SEED", value_name = "NUMBER", default_value = "1",
+          value_parser = flags::seed, allow_hyphen_values = true)]
+    seed: u64,
+
+    /// Simulate so much instead; what happens at half time still does; 1s to 115d
+    #[arg(long, env = "CAMPANILE_DURATION", value_name = "TIME", value_parser = duration,
+          allow_hyphen_values = true)]
+    duration: Option<Span>,
+
+    /// Length of a round, instead of the scenario's; 50ms to 1h
+    #[arg(long, env = "CAMPANILE_INTERVAL", value_name = "TIME", value_parser = flags::interval,
+          allow_hyphen_values = true)]
+    interval: Option<Span>,
+
+    /// Polls that each slave gets in a round, instead of the scenario's; 1 to 16
+    #[arg(long, env = "CAMPANILE_BURST", value_name = "COUNT", value_parser = flags::burst,
+          allow_hyphen_values = true)]
+    burst: Option<u8>,
+
+    /// List the scenarios that have a name
+    #[arg(long)]
+    list: bool,
+
+    /// Print one JSON object, with times in seconds
+    #[arg(long, env = "CAMPANILE_JSON", value_parser = BoolishValueParser::new())]
+    json: bool,
+}
+
+/// Runs a scenario and prints its score.
+///
+/// # Errors
+/// Where there is no such scenario, or its file cannot be read or describes none.
+pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
+    let mut out = Out::default();
+    let Some(name) = args.scenario.as_deref().filter(|_| !args.list) else {
+        for (name, about) in Scenario::catalogue() {
+            out.text(&format!("{name:<12}{about}\n"));
+        }
+        return out.end();
+    };
+    let scenario = args.changed(find(name)?);
+    scenario.check().map_err(|why| Failure::input(format!("{name}: {why}")))?;
+    let bar = progress_bar(&scenario, args.seed);
+    let outcome = simulate(&scenario, args.seed, &mut |share| bar.set_position(percent(share)));
+    bar.finish_and_clear();
+    if args.json {
+        out.json(&outcome);
+    } else {
+        out.text(&table(&outcome));
+    }
+    out.end()
+}
+
+impl SimArgs {
+    fn changed(&self, mut scenario: Scenario) -> Scenario {
+        if let Some(duration) = self.duration {
+            scenario = scenario.lasting(duration);
+        }
+        scenario.interval = self.interval.unwrap_or(scenario.interval);
+        scenario.burst = self.burst.unwrap_or(scenario.burst);
+        scenario
+    }
+}
+
+fn duration(text: &str) -> Result<Span, String> {
+    const MOST: Span = Span::from_secs(115 * 86_400);
+    const _: () = assert!(MOST.as_nanos() <= Scenario::MAX_DURATION.as_nanos());
+    super::units::span(text, Span::from_secs(1), MOST)
+}
+
+/// The scenario of this name, or the one that the file of this name describes.
+fn find(name: &str) -> Result<Scenario, Failure> {
+    if let Some(scenario) = Scenario::named(name) {
+        return Ok(scenario);
+    }
+    let is_path = name.contains('/') || name.ends_with(".toml") || Path::new(name).exists();
+    if !is_path {
+        let names: Vec<_> = Scenario::names().collect();
+        let names = names.join(", ");
+        return Err(Failure::input(format!(
+            "{name}: there is no such scenario; allowed is {names}, or a FILE.toml"
+        )));
+    }
+    let text = fs::read_to_string(name).map_err(|e| Failure::input(format!("{name}: {e}")))?;
+    Err(Failure::input(format!("{name}: {}", text.len())))
+}
+
+/// A bar on standard error, where that is a terminal.
+fn progress_bar(scenario: &Scenario, seed: u64) -> ProgressBar {
+    let target = match stderr().is_terminal() {
+        true => ProgressDrawTarget::stderr(),
+        false => ProgressDrawTarget::hidden(),
+    };
+    let style = ProgressStyle::with_template("{msg} {bar:40} {percent:>3} %, {eta} to go");
+    let bar = ProgressBar::with_draw_target(Some(100), target);
+    let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.with_message(format!("{}, seed {seed}", scenario.name))
+}
+
+fn percent(share: f64) -> u64 {
+    (share * 100.0) as u64
+}
+
+fn time(secs: f64) -> String {
+    human(Span::from_secs_f64(secs))
+}
+
+/// The score as a table.
+fn table(outcome: &Outcome) -> String {
+    let never = || "never".to_owned();
+    let settled = |at: Option<f64>| at.map_or_else(never, |at| format!("after {}", time(at)));
+    let mut text = format!(
+        "{}, seed {}: {} nodes, {} in rounds of {}, {} polls a round\n\n",
+        outcome.scenario,
+        outcome.seed,
+        outcome.nodes,
+        time(outcome.duration_s),
+        time(outcome.interval_s),
+        outcome.burst
+    );
+    let rows = [
+        ("spread, RMS", time(outcome.spread_rms_s)),
+        ("spread, p50", time(outcome.spread_p50_s)),
+        ("spread, p99", time(outcome.spread_p99_s)),
+        ("spread, max", time(outcome.spread_max_s)),
+        ("below 100 µs for good", settled(outcome.settled_below_100us_s)),
+        ("below 2 µs for good", settled(outcome.settled_below_2us_s)),
+        ("wander over 600 s", time(outcome.wander_s)),
+        ("rate of the cluster", human_rate(Rate::from_ratio(outcome.cluster_rate))),
+        ("steps of clocks", outcome.steps.to_string()),
+        ("packets sent", format!("{} ({} lost)", outcome.packets, outcome.lost)),
+        ("falsetickers", outcome.falsetickers.len().to_string()),
+    ];
+    for (label, value) in rows {
+        let _ = writeln!(text, "{label:<24}{value}");
+    }
+    for liar in outcome.falsetickers.iter().take(MOST_NAMED) {
+        let _ = writeln!(text, "  {}", falseticker(liar));
+    }
+    if outcome.falsetickers.len() > MOST_NAMED {
+        let _ = writeln!(text, "  … and {} more", outcome.falsetickers.len() - MOST_NAMED);
+    }
+    text + &members(outcome)
+}
+
+fn falseticker(liar: &Falseticker) -> String {
+    let until = liar.to_s.map_or_else(|| "to the end".to_owned(), |to| format!("until {to:.1} s"));
+    format!(
+        "{} was not counted from {:.1} s {until}: {} from the others' median",
+        liar.node,
+        liar.from_s,
+        human_offset(Offset::from_secs_f64(liar.by_s))
+    )
+}
+
+fn members(outcome: &Outcome) -> String {
+    let mut text =
+        format!("\n{:<12}{:>12}{:>12}{:>8}{:>12}\n", "node", "error, RMS", "max", "steps", "packets");
+    for member in outcome.members.iter().take(64) {
+        let _ = writeln!(
+            text,
+            "{:<12}{:>12}{:>12}{:>8}{:>12}{}",
+            member.node,
+            time(member.error_rms_s),
+            time(member.error_max_s),
+            member.steps,
+            member.sent,
+            if member.healthy { "" } else { "  (faulty: not in the score)" }
+        );
+    }
+    text
+}
