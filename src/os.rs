@@ -14,7 +14,7 @@ mod stamps;
 pub(crate) use adjtime::{Timex, adjtime_allowed, clock_adjtime};
 pub(crate) use clocks::{monotonic_raw, realtime};
 pub(crate) use stamps::{
-    Received, Stamping, TxStamp, enable_timestamping, recv_stamped, recv_tx_stamp, set_rxq_ovfl,
+    Received, Stamping, enable_timestamping, recv_stamped, recv_tx_stamp, set_rxq_ovfl,
 };
 
 use std::io;

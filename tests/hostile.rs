@@ -21,10 +21,8 @@ const TOGETHER: Span = Span::from_millis(1);
 fn cluster() -> (Running, [Running; 2]) {
     let master = Running::master("127.0.0.1:0", brisk(1), Wrong { offset_ms: 0, drift_ppm: 5.0 });
     let slaves = [(2, 4, 30.0), (3, -3, -30.0)].map(|(number, offset_ms, drift_ppm)| {
-        let settings = SlaveSettings {
-            masters: vec![master.addr],
-            ..SlaveSettings::new(identity(number, 1))
-        };
+        let settings =
+            SlaveSettings { masters: vec![master.addr], ..SlaveSettings::new(identity(number, 1)) };
         Running::slave("127.0.0.1:0", settings, Wrong { offset_ms, drift_ppm })
     });
     {

@@ -2,9 +2,13 @@
 
 mod common;
 
+use std::path::Path;
+use std::process::Command;
+
 use campanile::net::resolve;
 use campanile::proto::{Event, MasterSettings, SlaveSettings};
 use campanile::time::Span;
+use common::daemon::Daemon;
 use common::{Running, Wrong, brisk, identity, raw_now, sleep, spread, within, worst_spread};
 
 /// Some tens of microseconds on an idle machine; this leaves room for one that is not.
@@ -144,4 +148,37 @@ fn a_master_on_all_addresses_is_found_by_name() {
     };
     let slaves = [Running::slave("[::]:0", settings, WRONG[1])];
     come_and_stay_together(&all(&master, &slaves), 1);
+}
+
+fn process(dir: &Path, name: &str, arguments: &[&str]) -> Daemon {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
+    command.args(arguments).args(["--name", name, "--state-dir"]).arg(dir.join(name));
+    Daemon::start(command, dir, name)
+}
+
+#[test]
+fn the_log_of_a_real_master_says_who_came_who_died_and_who_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let listen = ["master", "--listen", "127.0.0.1:0", "--interval", "100ms"];
+    let mut master = process(dir.path(), "tower", &listen);
+    let line = "master tower on ";
+    assert!(within(10, || master.log().contains(line)), "{}", master.log());
+    let log = master.log();
+    let addr = log.split(line).nth(1).unwrap().split(',').next().unwrap();
+    let slave = ["slave", "--master", addr];
+    let says = |master: &Daemon, words: &str| {
+        assert!(within(15, || master.log().contains(words)), "no '{words}' in {}", master.log());
+    };
+
+    let mut crypt = process(dir.path(), "crypt", &slave);
+    let mut nave = process(dir.path(), "nave", &slave);
+    says(&master, "slave crypt joined");
+    says(&master, "slave nave joined");
+    crypt.kill();
+    says(&master, "slave crypt went silent");
+    let _crypt = process(dir.path(), "crypt", &slave);
+    says(&master, "slave crypt restarted");
+    assert_eq!(nave.terminate(), Some(0));
+    says(&master, "slave nave left");
+    assert_eq!(master.terminate(), Some(0));
 }

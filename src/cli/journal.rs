@@ -111,6 +111,9 @@ impl Journal {
                 self.status = Some(words::adjusted(adjusted));
             }
             Event::Round(round) => self.status = Some(words::round(round)),
+            Event::MasterLeft { .. } | Event::MasterSilent(_) | Event::NoMaster => {
+                self.status = Some("no master: the clock runs on at its learned rate".to_owned());
+            }
             _ => {}
         }
     }
@@ -261,12 +264,15 @@ fn named(event: &Event) -> Option<NodeId> {
 
 /// What was counted in a run, in one line.
 fn counts(counters: &Counters, net: &NetStats) -> String {
+    let slow = match counters.slow {
+        0 => String::new(),
+        n => format!(", {} replies slower than --max-rtt", human_count(n)),
+    };
     format!(
-        "{} datagrams in, {} out, {} replies slower than allowed, {} dropped{}; stamps of the {} \
-         on receipt, of the {} on sending",
+        "{} datagrams in, {} out{slow}, {} dropped{}; stamps by the {} on receipt, by the {} on \
+         sending",
         human_count(counters.received),
         human_count(counters.sent),
-        human_count(counters.slow),
         human_count(counters.dropped_in_all()),
         why(counters),
         record::source(net.received.main()),

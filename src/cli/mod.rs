@@ -25,7 +25,7 @@ mod words;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -58,13 +58,21 @@ enum Command {
 /// Runs the command that `args`, the program's name first, ask for.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.into_iter().collect();
-    match Cli::try_parse_from(&args) {
+    let parsed = command().try_get_matches_from(&args);
+    match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => match cli.command.run() {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => why.report(&format!("campanile {}", cli.command.name())),
         },
         Err(error) => refuse(&error, &args),
     }
+}
+
+/// The whole command line, as the help shows it.
+fn command() -> clap::Command {
+    // The names of the variables teach; their present values are nobody's business.
+    let hidden = |arg: clap::Arg| arg.hide_env_values(true);
+    Cli::command().mut_subcommands(|command| command.mut_args(hidden))
 }
 
 impl Command {
@@ -98,7 +106,7 @@ fn refuse(error: &clap::Error, args: &[OsString]) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
     }
-    let cli = Cli::command();
+    let cli = command();
     let given = args.get(1).and_then(|name| cli.find_subcommand(name));
     let name = given.map_or("campanile".to_owned(), |c| format!("campanile {}", c.get_name()));
     let why = usage::complaint(error, given.unwrap_or(&cli), args);
@@ -111,6 +119,6 @@ mod tests {
 
     #[test]
     fn the_commands_are_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

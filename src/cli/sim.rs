@@ -31,7 +31,7 @@ const MOST_NAMED: usize = 20;
   campanile sim lan.toml --json | jq .spread_p99_s")]
 pub(super) struct SimArgs {
     /// The name of a scenario (--list names them), or a file that describes one
-    #[arg(value_name = "SCENARIO|FILE.toml", required_unless_present = "list")]
+    #[arg(value_name = "SCENARIO|FILE.toml")]
     scenario: Option<String>,
 
     /// What all chance is drawn from: the same seed, the same run
@@ -69,12 +69,14 @@ pub(super) struct SimArgs {
 /// Where there is no such scenario, or its file cannot be read or describes none.
 pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
     let mut out = Out::default();
-    let Some(name) = args.scenario.as_deref().filter(|_| !args.list) else {
+    if args.list {
         for (name, about) in Scenario::catalogue() {
             out.text(&format!("{name:<12}{about}\n"));
         }
         return out.end();
-    };
+    }
+    let missing = || Failure::input(format!("which scenario? {}", allowed()));
+    let name = args.scenario.as_deref().ok_or_else(missing)?;
     let scenario = args.changed(find(name)?);
     scenario.check().map_err(|why| Failure::input(format!("{name}: {why}")))?;
     let bar = progress_bar(&scenario, args.seed);
@@ -112,14 +114,15 @@ fn find(name: &str) -> Result<Scenario, Failure> {
     }
     let is_path = name.contains('/') || name.ends_with(".toml") || Path::new(name).exists();
     if !is_path {
-        let names: Vec<_> = Scenario::names().collect();
-        let names = names.join(", ");
-        return Err(Failure::input(format!(
-            "{name}: there is no such scenario; allowed is {names}, or a FILE.toml"
-        )));
+        return Err(Failure::input(format!("{name}: there is no such scenario; {}", allowed())));
     }
     let text = fs::read_to_string(name).map_err(|e| Failure::input(format!("{name}: {e}")))?;
-    Err(Failure::input(format!("{name}: {}", text.len())))
+    Scenario::from_toml(&text).map_err(|why| Failure::input(format!("{name}: {why}")))
+}
+
+fn allowed() -> String {
+    let names: Vec<_> = Scenario::names().collect();
+    format!("allowed is {}, or a FILE.toml", names.join(", "))
 }
 
 /// A bar on standard error, where that is a terminal.

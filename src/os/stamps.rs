@@ -58,6 +58,9 @@ pub(crate) struct TxStamp {
 
 /// Asks for software stamps in both directions; where that is refused, for those of receipt.
 ///
+/// The kernel switches stamps of receipt on in the background, when the first socket of the
+/// machine asks: for the first milliseconds they may be missing.
+///
 /// The count behind [`TxStamp::id`] starts at 0 with every call. Before Linux 6.2 a datagram the
 /// socket refused to send (buffer full) counts all the same: after such an error call this again
 /// and count anew.
@@ -200,7 +203,8 @@ unsafe fn each_control(
     header: &libc::msghdr,
     mut each: impl FnMut(libc::c_int, libc::c_int, &[u8]),
 ) {
-    let end = header.msg_control as usize + header.msg_controllen as usize;
+    let room: usize = header.msg_controllen as _;
+    let end = header.msg_control as usize + room;
     // SAFETY: the caller's promise is what this macro asks for.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
     // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null or a header wholly inside the buffer.
@@ -208,8 +212,8 @@ unsafe fn each_control(
         // SAFETY: the data begins one aligned header after `control`.
         let data = unsafe { libc::CMSG_DATA(control) };
         let head = data as usize - next as usize;
-        let len = (control.cmsg_len as usize).saturating_sub(head);
-        let len = len.min(end.saturating_sub(data as usize));
+        let len: usize = control.cmsg_len as _;
+        let len = len.saturating_sub(head).min(end.saturating_sub(data as usize));
         // SAFETY: `len` is cut to what lies inside the buffer, which the kernel has written.
         let bytes = unsafe { std::slice::from_raw_parts(data, len) };
         each(control.cmsg_level, control.cmsg_type, bytes);

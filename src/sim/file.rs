@@ -3,12 +3,13 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::link::{Mishap, Path, Queue};
-use super::oscillator::Sway;
-use super::quantity::{In, Share};
-use super::scenario::{Draw, Incident, Node, Scenario, Way, What};
-use crate::proto::{Average, Source};
-use crate::time::{Offset, Rate, Span};
+use super::quantity::In;
+use super::scenario::{Node, Scenario};
+use super::tables::{
+    Averaging, ClockTable, DriverTable, IncidentTable, NodeTable, OfNode, PathTable, set,
+};
+use crate::proto::Average;
+use crate::time::{Rate, Span};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,152 +25,15 @@ struct File {
     max_slew: Option<In<Rate>>,
     step_threshold: Option<In<Span>>,
     slaves: Option<Spanned<usize>>,
-    #[serde(default)]
-    clock: ClockTable,
-    #[serde(default)]
-    link: LinkTable,
-    #[serde(default)]
-    driver: DriverTable,
+    clock: Option<ClockTable>,
+    link: Option<PathTable>,
+    forth: Option<PathTable>,
+    back: Option<PathTable>,
+    driver: Option<DriverTable>,
     #[serde(default)]
     node: Vec<Spanned<NodeTable>>,
     #[serde(default)]
     incident: Vec<Spanned<IncidentTable>>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum Averaging {
-    Plain,
-    Trimmed,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct ClockTable {
-    offset: Option<In<Draw<Offset>>>,
-    rate: Option<In<Draw<Rate>>>,
-    wander: Option<In<Rate>>,
-    sway: Option<SwayTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SwayTable {
-    amplitude: In<Rate>,
-    period: In<Span>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct LinkTable {
-    base: Option<In<Span>>,
-    jitter: Option<In<Span>>,
-    gauss: Option<In<Span>>,
-    queue: Option<QueueTable>,
-    tail: Option<MishapTable>,
-    hold: Option<MishapTable>,
-    loss: Option<In<Share>>,
-    duplicate: Option<In<Share>>,
-    forth: Option<Box<LinkTable>>,
-    back: Option<Box<LinkTable>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct QueueTable {
-    every: u32,
-    length: u32,
-    wait: In<Span>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MishapTable {
-    share: In<Share>,
-    by: In<Span>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct DriverTable {
-    turnaround: Option<In<Span>>,
-    timer_late: Option<In<Span>>,
-    send_delay: Option<In<Span>>,
-    stamps: Option<Stamping>,
-    stamp_jitter: Option<In<Span>>,
-    stamp_scatter: Option<In<Span>>,
-    stamp_early: Option<MishapTable>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum Stamping {
-    Daemon,
-    Kernel,
-    Hardware,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NodeTable {
-    number: usize,
-    name: Option<String>,
-    #[serde(default)]
-    faulty: bool,
-    starts: Option<In<Span>>,
-    #[serde(default)]
-    clock: ClockTable,
-    #[serde(default)]
-    link: LinkTable,
-    #[serde(default)]
-    driver: DriverTable,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IncidentTable {
-    at: In<Span>,
-    node: usize,
-    jump: Option<In<Offset>>,
-    drift: Option<In<Rate>>,
-    delay: Option<DelayTable>,
-    cut: Option<CutTable>,
-    daemon: Option<Daemon>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DelayTable {
-    #[serde(default)]
-    way: Direction,
-    add: Option<In<Span>>,
-    up_to: Option<In<Span>>,
-    lasts: Option<In<Span>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CutTable {
-    #[serde(default)]
-    way: Direction,
-    lasts: Option<In<Span>>,
-}
-
-#[derive(Deserialize, Clone, Copy, Default)]
-#[serde(rename_all = "lowercase")]
-enum Direction {
-    Forth,
-    Back,
-    #[default]
-    Both,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum Daemon {
-    Kill,
-    Stop,
-    Start,
 }
 
 /// What is wrong, and which bytes of the file it is about.
@@ -190,7 +54,8 @@ impl Scenario {
     ///     [link]                        # of every slave, both ways
     ///     base = "50us"
     ///     jitter = "20us"               # mean of an exponential
-    ///     back = { loss = "2%" }        # from the slaves only
+    ///     [back]                        # from the slaves only; [forth]: to them
+    ///     loss = "2%"
     ///
     ///     [[node]]                      # 1 is the master
     ///     number = 8
@@ -245,9 +110,14 @@ impl File {
             slaves => slaves.as_ref().map_or(5, |slaves| *slaves.get_ref()),
         };
         let mut every = Node::default();
-        self.clock.apply(&mut every);
-        self.link.apply(&mut every);
-        self.driver.apply(&mut every);
+        let own = OfNode {
+            clock: self.clock,
+            link: self.link,
+            forth: self.forth,
+            back: self.back,
+            driver: self.driver,
+        };
+        own.apply(&mut every);
         let mut scenario = Scenario::uniform(&self.name, slaves, &every);
         let limits = &mut scenario.limits;
         set(&mut limits.max_slew, self.max_slew);
@@ -276,129 +146,101 @@ impl File {
     }
 }
 
-fn set<T>(place: &mut T, value: Option<In<T>>) {
-    if let Some(In(value)) = value {
-        *place = value;
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The index of the node with this number, which counts from 1.
-fn index(scenario: &Scenario, number: usize) -> Result<usize, String> {
-    let nodes = scenario.nodes.len();
-    let index = number.checked_sub(1).filter(|&index| index < nodes);
-    index.ok_or_else(|| format!("there is no node {number}, only 1 (the master) to {nodes}"))
-}
+    const HEAD: &str = "name = \"x\"\n";
 
-impl NodeTable {
-    fn apply(self, scenario: &mut Scenario) -> Result<(), String> {
-        let index = index(scenario, self.number)?;
-        let node = &mut scenario.nodes[index];
-        node.name = self.name.unwrap_or_else(|| node.name.clone());
-        node.faulty = self.faulty;
-        node.starts = self.starts.map_or(node.starts, |starts| Some(starts.0));
-        self.clock.apply(node);
-        self.link.apply(node);
-        self.driver.apply(node);
-        Ok(())
-    }
-}
-
-impl ClockTable {
-    fn apply(&self, node: &mut Node) {
-        set(&mut node.offset, self.offset);
-        set(&mut node.rate, self.rate);
-        set(&mut node.wander, self.wander);
-        if let Some(sway) = &self.sway {
-            node.sway = Some(Sway { amplitude: sway.amplitude.0, period: sway.period.0 });
-        }
-    }
-}
-
-impl LinkTable {
-    fn apply(&self, node: &mut Node) {
-        for path in [&mut node.link.forth, &mut node.link.back] {
-            self.apply_to(path);
-        }
-        if let Some(forth) = &self.forth {
-            forth.apply_to(&mut node.link.forth);
-        }
-        if let Some(back) = &self.back {
-            back.apply_to(&mut node.link.back);
-        }
+    fn refused(rest: &str) -> String {
+        let said = Scenario::from_toml(&format!("{HEAD}{rest}")).expect_err(rest);
+        assert!(!said.contains('\n'), "one line: {said}");
+        said
     }
 
-    fn apply_to(&self, path: &mut Path) {
-        set(&mut path.base, self.base);
-        set(&mut path.jitter, self.jitter);
-        set(&mut path.gauss, self.gauss);
-        path.loss = self.loss.map_or(path.loss, |loss| loss.0.0);
-        path.duplicate = self.duplicate.map_or(path.duplicate, |duplicate| duplicate.0.0);
-        if let Some(queue) = &self.queue {
-            let QueueTable { every, length, wait } = *queue;
-            path.queue = Some(Queue { every, length, wait: wait.0 });
-        }
-        path.tail = self.tail.as_ref().map(MishapTable::mishap).or(path.tail);
-        path.hold = self.hold.as_ref().map(MishapTable::mishap).or(path.hold);
+    #[test]
+    fn what_is_not_set_is_as_in_a_plain_cluster() {
+        let scenario = Scenario::from_toml(HEAD).unwrap();
+        assert_eq!(scenario, Scenario::uniform("x", 5, &Node::default()));
     }
-}
 
-impl MishapTable {
-    fn mishap(&self) -> Mishap {
-        Mishap { ratio: self.share.0.0, by: self.by.0 }
+    #[test]
+    fn everything_that_can_be_set_is_set() {
+        let text = r#"
+            name = "all"
+            duration = "20m"
+            warm_up = "1m"
+            interval = "250ms"
+            burst = 2
+            tolerance = "1ms"
+            max_rtt = "5ms"
+            average = "trimmed"
+            max_slew = "200ppm"
+            step_threshold = "10ms"
+            slaves = 2
+            clock = { offset = "+-1ms", rate = "-3ppm", wander = "2ppb" }
+            forth = { jitter = "5us", queue = { every = 60, length = 10, wait = "2ms" } }
+            back = { loss = "20%", duplicate = "1%", tail = { share = "10%", by = "300us" } }
+            driver = { stamps = "daemon", turnaround = "1us", stamp_jitter = "3us" }
+            [link]
+            base = "50us"
+            gauss = "5us"
+            [[node]]
+            number = 3
+            name = "liar"
+            faulty = true
+            starts = "30s"
+            clock = { sway = { amplitude = "1ppm", period = "1h" } }
+            back = { loss = "0%" }
+            [[incident]]
+            at = "5m"
+            node = 3
+            delay = { way = "forth", add = "40us", up_to = "1us", lasts = "10s" }
+            [[incident]]
+            at = "6m"
+            node = 2
+            daemon = "kill"
+        "#;
+        let scenario = Scenario::from_toml(text).unwrap();
+        let plain = Scenario::from_toml("name = \"all\"\nslaves = 2").unwrap();
+        assert_ne!(scenario.limits, plain.limits);
+        assert_eq!(scenario.average, Average::Trimmed);
+        assert_eq!(scenario.duration, Span::from_secs(1_200));
+        let [_, other, liar] = &scenario.nodes[..] else { panic!("three nodes") };
+        assert_eq!((liar.name.as_str(), liar.faulty), ("liar", true));
+        assert_eq!(liar.starts, Some(Span::from_secs(30)));
+        assert_eq!(liar.rate, other.rate, "what a node does not set is as for all");
+        assert!(liar.sway.is_some() && other.sway.is_none());
+        assert_eq!((other.link.back.loss, liar.link.back.loss), (0.2, 0.0));
+        assert_eq!(liar.link.forth.base, liar.link.back.base);
+        assert!(liar.link.forth.queue.is_some() && liar.link.back.queue.is_none());
+        assert_eq!(scenario.incidents.len(), 2);
+        assert_eq!(scenario.incidents[0].node, 2);
     }
-}
 
-impl DriverTable {
-    fn apply(&self, node: &mut Node) {
-        let driver = &mut node.driver;
-        set(&mut driver.turnaround, self.turnaround);
-        set(&mut driver.timer_late, self.timer_late);
-        set(&mut driver.send_delay, self.send_delay);
-        set(&mut driver.noise.jitter, self.stamp_jitter);
-        set(&mut driver.noise.scatter, self.stamp_scatter);
-        driver.noise.early = self.stamp_early.as_ref().map(MishapTable::mishap);
-        driver.stamps = match self.stamps {
-            Some(Stamping::Daemon) => Source::Daemon,
-            Some(Stamping::Kernel) => Source::Kernel,
-            Some(Stamping::Hardware) => Source::Hardware,
-            None => driver.stamps,
-        };
-    }
-}
-
-impl IncidentTable {
-    fn incident(self, scenario: &Scenario) -> Result<Incident, String> {
-        let mut happens = Vec::new();
-        happens.extend(self.jump.map(|by| What::Jump(by.0)));
-        happens.extend(self.drift.map(|rate| What::Drift(rate.0)));
-        happens.extend(self.delay.map(|delay| What::Delay {
-            way: delay.way.into(),
-            add: delay.add.map_or(Span::ZERO, |add| add.0),
-            up_to: delay.up_to.map_or(Span::ZERO, |up_to| up_to.0),
-            lasts: delay.lasts.map(|lasts| lasts.0),
-        }));
-        happens.extend(self.cut.map(|cut| What::Cut {
-            way: cut.way.into(),
-            lasts: cut.lasts.map(|lasts| lasts.0),
-        }));
-        happens.extend(self.daemon.map(|daemon| match daemon {
-            Daemon::Kill => What::Kill,
-            Daemon::Stop => What::Stop,
-            Daemon::Start => What::Start,
-        }));
-        let [what] = happens[..] else {
-            return Err("an incident is one of jump, drift, delay, cut, daemon".to_owned());
-        };
-        Ok(Incident { at: self.at.0, node: index(scenario, self.node)?, what })
-    }
-}
-
-impl From<Direction> for Way {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Forth => Way::Forth,
-            Direction::Back => Way::Back,
-            Direction::Both => Way::Both,
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        for (text, place, why) in [
+            ("lenght = 3", "line 2, column 1: ", "unknown field `lenght`"),
+            ("burst = 4\nduration = 3600", "line 3, column 12: ", "with its unit in quotes"),
+            ("duration = \"3600\"", "line 2, column 12: ", "`3600`: a time needs a unit"),
+            ("link = { base = \"50ppm\" }", "line 2, column 17: ", "no unit `ppm`"),
+            ("clock = { rate = \"±-1ppm\" }", "line 2, column 18: ", "±"),
+            ("back = { loss = \"120%\" }", "line 2, column 17: ", "0% to 100%"),
+            ("back = { loss = \"NaN%\" }", "line 2, column 17: ", "0% to 100%"),
+            ("average = \"median\"", "line 2, column 11: ", "unknown variant `median`"),
+            ("slaves = 100000", "line 2, column 10: ", "0 to 1000"),
+            ("[[node]]\nnumber = 7", "line 2, column 1: ", "no node 7"),
+            ("[[node]]\nnumber = 0", "line 2, column 1: ", "no node 0"),
+            ("[[incident]]\nat = \"1s\"\nnode = 1", "line 2, column 1: ", "is one of jump"),
+            ("[link", "line 2, column ", ""),
+            ("interval = \"1ms\"", "", "interval 1ms: 50ms to 1h"),
+            ("burst = 0", "", "burst 0: 1 to 16"),
+            ("duration = \"0s\"", "", "duration 0s: 1s to"),
+            ("back = { queue = { every = 0, length = 0, wait = \"1s\" } }", "", "every 0 packets"),
+        ] {
+            let said = refused(text);
+            assert!(said.starts_with(place) && said.contains(why), "{text}: {said}");
         }
     }
 }

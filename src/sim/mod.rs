@@ -20,6 +20,7 @@ mod run;
 mod scenario;
 mod score;
 mod stability;
+mod tables;
 mod world;
 
 pub use link::{Link, Mishap, Path, Queue};

@@ -5,6 +5,7 @@ use super::oscillator::Sway;
 use crate::clock::Limits;
 use crate::proto::{Average, MasterSettings, Source};
 use crate::time::{Offset, Rate, Span};
+use crate::units::show_span;
 
 /// A value that is given, or drawn anew for each seed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -190,16 +191,17 @@ impl Scenario {
             format!("{nodes} nodes: 1 to {} are allowed", Self::MAX_NODES)
         })?;
         demand(range.contains(&self.interval), || {
-            format!("interval {:?}: 50 ms to 1 h are allowed", self.interval)
+            format!("interval {}: 50ms to 1h are allowed", show_span(self.interval))
         })?;
         demand((1..=MasterSettings::MAX_BURST).contains(&self.burst), || {
             format!("burst {}: 1 to {} are allowed", self.burst, MasterSettings::MAX_BURST)
         })?;
         demand((Span::from_secs(1)..=Self::MAX_DURATION).contains(&self.duration), || {
-            format!("duration {:?}: 1 s to 10 000 000 s are allowed", self.duration)
+            let most = show_span(Self::MAX_DURATION);
+            format!("duration {}: 1s to {most} are allowed", show_span(self.duration))
         })?;
         demand(self.warm_up < self.duration, || {
-            format!("warm-up {:?}: it must end before the run does", self.warm_up)
+            format!("warm-up {}: it must end before the run does", show_span(self.warm_up))
         })?;
         for incident in &self.incidents {
             demand(incident.node < nodes, || {

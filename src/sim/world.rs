@@ -272,3 +272,7 @@ fn owner(addr: SocketAddr) -> Option<usize> {
     let index = v4.ip().to_bits().checked_sub(u32::from_be_bytes([10, 0, 0, 1]))?;
     (v4.port() == DEFAULT_PORT).then_some(index as usize)
 }
+
+#[cfg(test)]
+#[path = "world_tests.rs"]
+mod tests;

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub mod daemon;
+
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,7 +12,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use campanile::clock::{Oscillator, Raw, VirtualClock};
-use campanile::net::{Ended, Endpoint, Moment, NetError, NetStats, Node, Observer, Signals, Stopper};
+use campanile::net::{
+    Ended, Endpoint, Moment, NetError, NetStats, Node, Observer, Signals, Stopper,
+};
 use campanile::proto::{
     Core, Counters, Event, Identity, Input, Master, MasterSettings, Output, Slave, SlaveSettings,
 };
@@ -73,9 +77,7 @@ impl Watch {
 
     /// What the node showed at a raw instant.
     pub fn showed(&self, at: Time<Raw>) -> Time<Shown> {
-        let seen = self.seen();
-        let after = seen.courses.partition_point(|course| course.at <= at);
-        seen.courses[after.max(1) - 1].reading(at)
+        showed(&self.seen().courses, at)
     }
 }
 
@@ -106,23 +108,30 @@ impl Observer for Watch {
     }
 }
 
+/// What a clock of these courses showed at a raw instant.
+pub fn showed(courses: &[Map<Raw, Shown>], at: Time<Raw>) -> Time<Shown> {
+    let after = courses.partition_point(|course| course.at <= at);
+    courses[after.max(1) - 1].reading(at)
+}
+
+/// Greatest minus least.
+pub fn width(shown: &[Time<Shown>]) -> Span {
+    shown.iter().max().unwrap().since(*shown.iter().min().unwrap())
+}
+
 /// The truth: greatest minus least Shown of all nodes at a raw instant.
 pub fn spread(nodes: &[&Running], at: Time<Raw>) -> Span {
-    let shown: Vec<_> = nodes.iter().map(|node| node.watch.showed(at)).collect();
-    let (least, most) = (shown.iter().min().unwrap(), shown.iter().max().unwrap());
-    most.since(*least)
+    width(&nodes.iter().map(|node| node.watch.showed(at)).collect::<Vec<_>>())
 }
 
 /// The greatest true spread from `from` to now, looked at every 5 ms.
 pub fn worst_spread(nodes: &[&Running], from: Time<Raw>) -> Span {
-    let now = raw_now();
-    let mut at = from;
-    let mut worst = Span::ZERO;
-    while at <= now {
-        worst = worst.max(spread(nodes, at));
-        at = at + Span::from_millis(5);
-    }
-    worst
+    instants(from, raw_now()).map(|at| spread(nodes, at)).max().unwrap()
+}
+
+/// Every 5 ms from `from` to `to`.
+pub fn instants(from: Time<Raw>, to: Time<Raw>) -> impl Iterator<Item = Time<Raw>> {
+    (0..).map(move |n| from + Span::from_millis(5).times(n)).take_while(move |at| *at <= to)
 }
 
 /// How wrong a node's clock is at its start.

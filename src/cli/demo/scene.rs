@@ -91,7 +91,9 @@ impl Scene {
     }
 
     fn change(&mut self, id: NodeId, change: impl FnOnce(&mut Seen)) {
-        self.nodes.iter_mut().filter(|seen| seen.actor.identity.id == id).take(1).for_each(change);
+        if let Some(seen) = self.nodes.iter_mut().find(|seen| seen.actor.identity.id == id) {
+            change(seen);
+        }
     }
 
     /// Takes note of the truth at `now`.

@@ -1,0 +1,540 @@
+//! Every message, byte for byte: what is sent, what is refused, and what `docs/protocol.md` draws.
+
+use campanile::time::{Map, Offset, Rate, Span, Time};
+use campanile::wire::{
+    Adjust, Admission, BODY_LEN, BootId, Buffer, Correction, DEFAULT_PORT, Datagram, Header, Join,
+    LEN, Leave, LeaveReason, Message, Name, NodeId, Poll, Rank, Reject, Reply, Standing,
+    TRAILER_LEN, Term, VERSION, Welcome,
+};
+use proptest::prelude::*;
+
+/// A field: its offset in the datagram, what `docs/protocol.md` calls it, and its bytes in hex.
+type Row = (usize, &'static str, &'static str);
+
+const HEADER: &[Row] = &[
+    (0, "magic", "CA4D"),
+    (2, "version", "01"),
+    (3, "type", "00"),
+    (4, "flags", "0000"),
+    (6, "rank", "07"),
+    (7, "reserved", "00"),
+    (8, "sender", "0123456789ABCDEF"),
+    (16, "receiver", "FEDCBA9876543210"),
+    (24, "boot", "DEADBEEF"),
+    (28, "term", "00000003"),
+    (32, "sequence", "000000000000002A"),
+];
+
+const JOIN: &[Row] = &[
+    (40, "nonce", "1122334455667788"),
+    // "rack-3 left"
+    (48, "name", "7261636B2D33206C656674000000000000000000000000000000000000000000"),
+    // −40 ppm = −40 000 000 000 parts in 10^15
+    (80, "saved rate", "FFFFFFF6AFCD1000"),
+    (88, "rate is known", "01"),
+];
+
+const WELCOME: &[Row] = &[
+    (40, "nonce", "1122334455667788"),
+    (48, "admission", "01"),
+    (49, "reserved", "00000000000000"),
+    // 1 s
+    (56, "interval", "000000003B9ACA00"),
+    // "süd", two bytes for the ü
+    (64, "name", "73C3BC6400000000000000000000000000000000000000000000000000000000"),
+];
+
+const LEAVE: &[Row] = &[(40, "reason", "01")];
+
+const POLL: &[Row] = &[
+    (40, "nonce", "1122334455667788"),
+    (48, "round", "00000102"),
+    (52, "index", "03"),
+    (53, "burst", "04"),
+];
+
+const REPLY: &[Row] = &[
+    (40, "nonce", "1122334455667788"),
+    // 1 s and 1 s + 30 µs on the slave's Local
+    (48, "T2", "000000003B9ACA00"),
+    (56, "T3", "000000003B9B3F30"),
+    (64, "T2 source", "01"),
+    (65, "T3 follows", "01"),
+    (66, "corrected source", "02"),
+    (67, "reserved", "00"),
+    (68, "steps", "0005"),
+    (70, "reserved", "0000"),
+    (72, "corrected nonce", "99AABBCCDDEEFF00"),
+    // −1 ns: before the origin of the slave's Local
+    (80, "corrected T3", "FFFFFFFFFFFFFFFF"),
+    (88, "map at", "000000003B9ACA00"),
+    // 1 700 000 000 s of the Unix epoch
+    (96, "map reads", "17979CFE362A0000"),
+    // +0.000001 ppb, the least there is
+    (104, "map rate", "0000000000000001"),
+    // −250 ms
+    (112, "remaining", "FFFFFFFFF1194D80"),
+    // +25 ppm
+    (120, "rate", "00000005D21DBA00"),
+    (128, "error", "7FFFFFFFFFFFFFFF"),
+    (136, "applied", "00000101"),
+];
+
+const ADJUST: &[Row] = &[
+    (40, "round", "00000102"),
+    (44, "standing", "02"),
+    (45, "reserved", "000000"),
+    (48, "map at", "000000003B9ACA00"),
+    (56, "map reads", "17979CFE362A0000"),
+    (64, "map rate", "FFFFFFF6AFCD1000"),
+    // +250 ms
+    (72, "delta", "000000000EE6B280"),
+    // 1 µs, 60 µs, 10 s, 1 s
+    (80, "sigma", "00000000000003E8"),
+    (88, "bound", "000000000000EA60"),
+    (96, "lasts", "00000002540BE400"),
+    (104, "interval", "000000003B9ACA00"),
+    (112, "members", "00000006"),
+    (116, "counted", "00000005"),
+    (120, "spread", "0000000000000BB8"),
+];
+
+const LAYOUTS: [(u8, &str, &[Row]); 6] = [
+    (1, "Join", JOIN),
+    (2, "Welcome", WELCOME),
+    (3, "Leave", LEAVE),
+    (4, "Poll", POLL),
+    (5, "Reply", REPLY),
+    (6, "Adjust", ADJUST),
+];
+
+fn hex(digits: &str) -> Vec<u8> {
+    assert!(digits.len().is_multiple_of(2), "{digits}");
+    let byte = |i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hex digits");
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+/// The bytes of a table; what no row names is zero.
+fn bytes(kind: u8, body: &[Row]) -> Buffer {
+    let mut out = [0; LEN];
+    let mut end = 0;
+    for &(at, name, digits) in HEADER.iter().chain(body) {
+        assert_eq!(at, end, "{name} follows the field before it without a gap");
+        let value = hex(digits);
+        end = at + value.len();
+        out[at..end].copy_from_slice(&value);
+    }
+    out[3] = kind;
+    out
+}
+
+fn header() -> Header {
+    Header {
+        sender: NodeId(0x0123_4567_89AB_CDEF),
+        receiver: NodeId(0xFEDC_BA98_7654_3210),
+        boot: BootId(0xDEAD_BEEF),
+        term: Term(3),
+        rank: Rank(7),
+        sequence: 42,
+    }
+}
+
+const NONCE: u64 = 0x1122_3344_5566_7788;
+const UNIX: i64 = 1_700_000_000_000_000_000;
+
+fn name(name: &str) -> Name {
+    Name::new(name).expect("a good name")
+}
+
+fn reply() -> Reply {
+    Reply {
+        nonce: NONCE,
+        t2: Time::from_nanos(1_000_000_000),
+        t3: Time::from_nanos(1_000_030_000),
+        t2_source: 1,
+        t3_follows: true,
+        correction: Some(Correction {
+            nonce: 0x99AA_BBCC_DDEE_FF00,
+            t3: Time::from_nanos(-1),
+            source: 2,
+        }),
+        map: Map {
+            at: Time::from_nanos(1_000_000_000),
+            reads: Time::from_nanos(UNIX),
+            rate: Rate::from_ppb(1e-6),
+        },
+        remaining: Offset::from_nanos(-250_000_000),
+        rate: Rate::from_ppm(25.0),
+        error: Span::MAX,
+        applied: 0x101,
+        steps: 5,
+    }
+}
+
+fn adjust() -> Adjust {
+    Adjust {
+        round: 0x102,
+        standing: Standing::Falseticker,
+        map: Map {
+            at: Time::from_nanos(1_000_000_000),
+            reads: Time::from_nanos(UNIX),
+            rate: Rate::from_ppm(-40.0),
+        },
+        delta: Offset::from_nanos(250_000_000),
+        sigma: Span::from_micros(1),
+        bound: Span::from_micros(60),
+        lasts: Span::from_secs(10),
+        interval: Span::from_secs(1),
+        members: 6,
+        counted: 5,
+        spread: Span::from_micros(3),
+    }
+}
+
+/// The messages that the tables spell out.
+fn messages() -> [Message; 6] {
+    let rack = name("rack-3 left");
+    [
+        Message::Join(Join { nonce: NONCE, name: rack, saved_rate: Some(Rate::from_ppm(-40.0)) }),
+        Message::Welcome(Welcome {
+            nonce: NONCE,
+            admission: Admission::Full,
+            interval: Span::from_secs(1),
+            name: name("süd"),
+        }),
+        Message::Leave(Leave { reason: LeaveReason::Elsewhere }),
+        Message::Poll(Poll { nonce: NONCE, round: 0x102, index: 3, burst: 4 }),
+        Message::Reply(reply()),
+        Message::Adjust(adjust()),
+    ]
+}
+
+fn encoded(datagram: &Datagram) -> Buffer {
+    // Whatever the buffer held before must not leave the machine.
+    let mut buffer = [0xAA; LEN];
+    datagram.encode(&mut buffer);
+    buffer
+}
+
+#[test]
+fn every_message_is_the_bytes_of_its_table() {
+    for ((kind, what, rows), message) in LAYOUTS.into_iter().zip(messages()) {
+        let (expected, datagram) = (bytes(kind, rows), Datagram { header: header(), message });
+        assert_eq!(encoded(&datagram), expected, "{what} encodes");
+        assert_eq!(Datagram::decode(&expected).as_ref(), Ok(&datagram), "{what} decodes");
+    }
+}
+
+/// The table's bytes with one field replaced.
+fn with(kind: u8, field: &str, value: &str) -> Buffer {
+    let rows = LAYOUTS[usize::from(kind) - 1].2;
+    let mut out = bytes(kind, rows);
+    let row = HEADER.iter().chain(rows).find(|row| row.1 == field);
+    let &(at, _, old) = row.unwrap_or_else(|| panic!("type {kind} has no {field}"));
+    assert_eq!(value.len(), old.len(), "{field} keeps its length");
+    out[at..at + value.len() / 2].copy_from_slice(&hex(value));
+    out
+}
+
+#[test]
+fn what_is_not_ours_is_refused_by_its_reason() {
+    let good = bytes(1, JOIN);
+    for len in [0, 1, LEN - 1] {
+        assert_eq!(Datagram::decode(&good[..len]), Err(Reject::Length));
+    }
+    assert_eq!(Datagram::decode(&[&good[..], &[0]].concat()), Err(Reject::Length));
+    for kind in 1..=6 {
+        let reason = |field, value| Datagram::decode(&with(kind, field, value)).err();
+        assert_eq!(reason("magic", "CA4C"), Some(Reject::Magic));
+        assert_eq!(reason("version", "00"), Some(Reject::Version));
+        assert_eq!(reason("version", "02"), Some(Reject::Version));
+        assert_eq!(reason("type", "00"), Some(Reject::Type));
+        assert_eq!(reason("type", "07"), Some(Reject::Type));
+        assert_eq!(reason("type", "FF"), Some(Reject::Type));
+        assert_eq!(reason("sender", "0000000000000000"), Some(Reject::Field));
+    }
+}
+
+#[test]
+fn a_field_beyond_its_range_is_refused_and_at_its_limit_is_not() {
+    // 10^14 parts in 10^15, a tenth, and one part more.
+    let (tenth, minus_tenth) = ("00005AF3107A4000", "FFFFA50CEF85C000");
+    let (more, less) = ("00005AF3107A4001", "FFFFA50CEF85BFFF");
+    let (never, negative) = ("7FFFFFFFFFFFFFFF", "8000000000000000");
+    let rates = [(1, "saved rate"), (5, "map rate"), (5, "rate"), (6, "map rate")];
+    let spans = [
+        (2, "interval"),
+        (5, "error"),
+        (6, "sigma"),
+        (6, "bound"),
+        (6, "lasts"),
+        (6, "interval"),
+        (6, "spread"),
+    ];
+    for (kind, field) in rates {
+        assert!(Datagram::decode(&with(kind, field, tenth)).is_ok(), "{field}");
+        assert!(Datagram::decode(&with(kind, field, minus_tenth)).is_ok(), "{field}");
+        assert_eq!(Datagram::decode(&with(kind, field, more)), Err(Reject::Field), "{field}");
+        assert_eq!(Datagram::decode(&with(kind, field, less)), Err(Reject::Field), "{field}");
+    }
+    for (kind, field) in spans {
+        assert!(Datagram::decode(&with(kind, field, never)).is_ok(), "{field}");
+        assert_eq!(Datagram::decode(&with(kind, field, negative)), Err(Reject::Field), "{field}");
+    }
+    // Type, field, the greatest allowed value, the least refused one.
+    let choices = [
+        (1, "rate is known", "01", "02"),
+        (2, "admission", "01", "02"),
+        (3, "reason", "01", "02"),
+        (4, "index", "03", "04"),
+        (5, "T2 source", "02", "03"),
+        (5, "T3 follows", "01", "02"),
+        (5, "corrected source", "02", "03"),
+        (6, "standing", "02", "03"),
+    ];
+    for (kind, field, last, beyond) in choices {
+        assert!(Datagram::decode(&with(kind, field, last)).is_ok(), "{field}");
+        assert_eq!(Datagram::decode(&with(kind, field, beyond)), Err(Reject::Field), "{field}");
+    }
+    assert_eq!(Datagram::decode(&with(4, "burst", "00")), Err(Reject::Field));
+}
+
+#[test]
+fn a_name_that_a_terminal_would_obey_is_refused() {
+    let decode = |name: &[u8]| {
+        let mut field = [0; Name::MAX];
+        field[..name.len()].copy_from_slice(name);
+        let mut join = bytes(1, JOIN);
+        join[48..80].copy_from_slice(&field);
+        Datagram::decode(&join).err()
+    };
+    assert_eq!(decode(&[b'x'; 32]), None);
+    assert_eq!(decode("münchen-ß".as_bytes()), None);
+    let bad: [&[u8]; 7] =
+        [b"", b"\x1b[2J", b"two\nlines", b" before", b"after ", b"gap\0gap", b"\xff\xfe"];
+    for name in bad {
+        assert_eq!(decode(name), Some(Reject::Field), "{name:?}");
+    }
+    // Cut in the middle of a character.
+    assert_eq!(decode(&"ü".as_bytes()[..1]), Some(Reject::Field));
+}
+
+#[test]
+fn what_version_1_does_not_use_is_sent_as_zero_and_not_looked_at() {
+    for (kind, what, rows) in LAYOUTS {
+        let good = bytes(kind, rows);
+        let used = |at: usize| {
+            let unused = ["reserved", "flags"];
+            HEADER.iter().chain(rows).any(|&(start, name, digits)| {
+                !unused.contains(&name) && (start..start + digits.len() / 2).contains(&at)
+            })
+        };
+        let mut noisy = good;
+        for at in (0..LEN).filter(|&at| !used(at)) {
+            noisy[at] = 0x5A;
+        }
+        assert!(noisy[LEN - TRAILER_LEN..].iter().all(|&b| b == 0x5A));
+        assert_eq!(Datagram::decode(&noisy), Datagram::decode(&good), "{what}");
+    }
+}
+
+#[test]
+fn a_rate_beyond_the_limit_is_sent_as_the_limit() {
+    let mut join = Join { nonce: 1, name: name("x"), saved_rate: Some(Rate::from_ppm(9e9)) };
+    for (sent, arrives) in [(9e9, 100_000.0), (-9e9, -100_000.0), (f64::NAN, 0.0)] {
+        join.saved_rate = Some(Rate::from_ppm(sent));
+        let datagram = Datagram { header: header(), message: Message::Join(join.clone()) };
+        let Ok(Datagram { message: Message::Join(back), .. }) =
+            Datagram::decode(&encoded(&datagram))
+        else {
+            panic!("our own join is refused")
+        };
+        assert_eq!(back.saved_rate, Some(Rate::from_ppm(arrives)));
+    }
+}
+
+const PROTOCOL: &str = include_str!("../docs/protocol.md");
+
+/// The lines of the document below a heading, down to the next one.
+fn section(heading: &str) -> impl Iterator<Item = &'static str> + Clone {
+    let mut lines = PROTOCOL.lines();
+    assert!(lines.any(|line| line == heading), "docs/protocol.md has no heading {heading:?}");
+    lines.take_while(|line| !line.starts_with('#'))
+}
+
+/// Offset, length and name of each row of a section's field table.
+fn drawn(section: impl Iterator<Item = &'static str>) -> Vec<(usize, usize, &'static str)> {
+    let rows = section.filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let at = cells.next()?.parse().ok()?;
+        let length = cells.next()?.parse().expect("a length in bytes");
+        Some((at, length, cells.next()?))
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_document_draws_what_is_sent() {
+    let named = |rows: &[Row]| -> Vec<_> {
+        rows.iter().map(|&(at, name, digits)| (at, digits.len() / 2, name)).collect()
+    };
+    assert_eq!(drawn(section("### Header")), named(HEADER));
+    for (kind, what, rows) in LAYOUTS {
+        let text = section(&format!("### {what}"));
+        assert_eq!(drawn(text.clone()), named(rows), "{what}");
+        let number = format!("Type {kind}.");
+        assert!(text.clone().any(|line| line.starts_with(&number)), "{what} says {number:?}");
+    }
+    let body = LEN - BODY_LEN - TRAILER_LEN;
+    let lengths = format!("{LEN} bytes: header {body}, body {BODY_LEN}, trailer {TRAILER_LEN}");
+    assert!(PROTOCOL.contains(&lengths), "the document lacks {lengths:?}");
+    assert!(PROTOCOL.contains(&format!("version {VERSION}")));
+    assert!(PROTOCOL.contains(&format!("UDP port {DEFAULT_PORT}")));
+}
+
+fn rate() -> impl Strategy<Value = Rate> {
+    let limit = 100_000_000_000_000_i64;
+    prop_oneof![-limit..=limit, -1_000_000i64..1_000_000]
+        .prop_map(|parts| Rate::from_ppb(parts as f64 / 1e6))
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    any::<u64>().prop_map(Span::from_nanos)
+}
+
+fn offset() -> impl Strategy<Value = Offset> {
+    any::<i64>().prop_map(Offset::from_nanos)
+}
+
+fn any_name() -> impl Strategy<Value = Name> {
+    any::<String>().prop_map(|text| Name::nearest(&text))
+}
+
+fn map<A: campanile::time::Scale, B: campanile::time::Scale>() -> impl Strategy<Value = Map<A, B>> {
+    (any::<i64>(), any::<i64>(), rate()).prop_map(|(at, reads, rate)| Map {
+        at: Time::from_nanos(at),
+        reads: Time::from_nanos(reads),
+        rate,
+    })
+}
+
+fn any_reply() -> impl Strategy<Value = Reply> {
+    let correction = (any::<u64>(), any::<i64>(), 1u8..=2).prop_map(|(nonce, t3, source)| {
+        Correction { nonce, t3: Time::from_nanos(t3), source }
+    });
+    let stamps = (any::<u64>(), any::<i64>(), any::<i64>(), 0u8..=2, any::<bool>());
+    let course = (map(), offset(), rate(), span());
+    (stamps, prop::option::of(correction), course, any::<u32>(), any::<u16>()).prop_map(
+        |(stamps, correction, (map, remaining, rate, error), applied, steps)| Reply {
+            nonce: stamps.0,
+            t2: Time::from_nanos(stamps.1),
+            t3: Time::from_nanos(stamps.2),
+            t2_source: stamps.3,
+            t3_follows: stamps.4,
+            correction,
+            map,
+            remaining,
+            rate,
+            error,
+            applied,
+            steps,
+        },
+    )
+}
+
+fn any_adjust() -> impl Strategy<Value = Adjust> {
+    let standings = [Standing::Counted, Standing::Spare, Standing::Falseticker];
+    let spans = (span(), span(), span(), span(), span());
+    let rest = (any::<u32>(), any::<u32>(), any::<u32>());
+    (rest, prop::sample::select(&standings[..]), map(), offset(), spans).prop_map(
+        |((round, members, counted), standing, map, delta, spans)| Adjust {
+            round,
+            standing,
+            map,
+            delta,
+            sigma: spans.0,
+            bound: spans.1,
+            lasts: spans.2,
+            interval: spans.3,
+            members,
+            counted,
+            spread: spans.4,
+        },
+    )
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let join = (any::<u64>(), any_name(), prop::option::of(rate()))
+        .prop_map(|(nonce, name, saved_rate)| Message::Join(Join { nonce, name, saved_rate }));
+    let admissions = [Admission::Accepted, Admission::Full];
+    let welcome = (any::<u64>(), prop::sample::select(&admissions[..]), span(), any_name())
+        .prop_map(|(nonce, admission, interval, name)| {
+            Message::Welcome(Welcome { nonce, admission, interval, name })
+        });
+    let reasons = [LeaveReason::Shutdown, LeaveReason::Elsewhere];
+    let leave =
+        prop::sample::select(&reasons[..]).prop_map(|reason| Message::Leave(Leave { reason }));
+    let poll = (any::<u64>(), any::<u32>(), 0..u8::MAX, any::<u8>()).prop_map(
+        |(nonce, round, index, more)| {
+            Message::Poll(Poll { nonce, round, index, burst: more.max(index + 1) })
+        },
+    );
+    let (reply, adjust) = (any_reply().prop_map(Message::Reply), any_adjust().prop_map(Message::Adjust));
+    prop_oneof![join, welcome, leave, poll, reply, adjust]
+}
+
+fn datagram() -> impl Strategy<Value = Datagram> {
+    let header = (1..=u64::MAX, any::<u64>(), any::<u32>(), any::<u32>(), any::<u8>(), any::<u64>());
+    (header, message()).prop_map(|((sender, receiver, boot, term, rank, sequence), message)| {
+        let header = Header {
+            sender: NodeId(sender),
+            receiver: NodeId(receiver),
+            boot: BootId(boot),
+            term: Term(term),
+            rank: Rank(rank),
+            sequence,
+        };
+        Datagram { header, message }
+    })
+}
+
+/// A datagram that some bytes of the way have changed.
+fn damaged() -> impl Strategy<Value = Buffer> {
+    let damage = prop::collection::vec((0..LEN, any::<u8>()), 0..6);
+    (datagram(), damage).prop_map(|(datagram, damage)| {
+        let mut bytes = encoded(&datagram);
+        damage.into_iter().for_each(|(at, byte)| bytes[at] = byte);
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..<_>::default() })]
+
+    #[test]
+    fn what_is_encoded_decodes_to_itself(datagram in datagram()) {
+        prop_assert_eq!(Datagram::decode(&encoded(&datagram)), Ok(datagram));
+    }
+
+    #[test]
+    fn no_bytes_make_decoding_panic(
+        any in prop::collection::vec(any::<u8>(), 0..2 * LEN),
+        mut body in prop::array::uniform32(any::<[u8; 6]>()),
+        kind in 0u8..8,
+    ) {
+        if any.len() != LEN {
+            prop_assert_eq!(Datagram::decode(&any), Err(Reject::Length));
+        }
+        body[0] = [0xCA, 0x4D, VERSION, kind, 0, 0];
+        let _ = Datagram::decode(body.as_flattened());
+    }
+
+    #[test]
+    fn what_decodes_is_stable(bytes in damaged()) {
+        if let Ok(once) = Datagram::decode(&bytes) {
+            let again = encoded(&once);
+            prop_assert_eq!(Datagram::decode(&again).as_ref(), Ok(&once));
+            prop_assert_eq!(encoded(&once), again);
+        }
+    }
+}
