@@ -158,6 +158,6 @@ fn deaths_and_returns_leave_the_rest_together() {
     assert_eq!(nodes[0].terminate(), Some(0));
     assert!(within(5, || nodes[2].told("master_left", None)), "the master's leave unnoticed");
     let last = nodes[0].events().pop().unwrap();
-    assert_eq!(last["event"], "report", "the last report is written: {last}");
+    assert_eq!(last["event"], "end", "the last report is written: {last}");
     println!("stamps: {} received, {} sent", last["stamps_received"], last["stamps_sent"]);
 }

@@ -147,6 +147,24 @@ fn what_cannot_be_sent_costs_the_others_nothing() {
 }
 
 #[test]
+fn a_backlog_longer_than_a_turn_needs_no_second_announcement() {
+    const BACKLOG: u64 = 400;
+    const _: () = assert!(BACKLOG > (BATCH * TURN) as u64);
+    // A datagram of its own would announce the rest, so it sends none.
+    let mut echo = Echo::default();
+    let node = node(&mut echo, "127.0.0.1:0").unwrap();
+    let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for number in 0..BACKLOG {
+        peer.send_to(&number.to_be_bytes(), node.endpoint.local_addr()).unwrap();
+    }
+    node.core.next = Some(Time::from_nanos(i64::MAX));
+    let mut watcher = Watcher::default();
+    node.run(&mut watcher, Signals::none(), Some(Span::from_millis(200))).unwrap();
+    assert_eq!(watcher.finished.unwrap().overflowed, 0);
+    assert_eq!(echo.arrivals.len() as u64, BACKLOG);
+}
+
+#[test]
 fn a_stopper_ends_it_before_and_while_it_runs() {
     for early in [true, false] {
         let mut echo = Echo::default();

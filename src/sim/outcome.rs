@@ -41,6 +41,9 @@ pub struct Outcome {
     pub cluster_rate: f64,
     /// How steady the healthy nodes' mean was.
     pub stability: Vec<Stability>,
+    /// The healthy nodes' mean minus the truth, each second after the warm-up. Not in the JSON.
+    #[serde(skip)]
+    pub mean_s: Vec<f64>,
     /// Steps of clocks, all nodes together.
     pub steps: u64,
     /// Datagrams that were sent.

@@ -95,6 +95,7 @@ impl Record {
             exchanges: self.exchanges,
             rounds: self.rounds,
             members: self.members(scenario, world, &score),
+            mean_s: score.into_means(),
             falsetickers: self.falsetickers,
             events: self.events,
             events_left_out: self.left_out,

@@ -153,6 +153,10 @@ impl Score {
         TAUS.into_iter().filter_map(at).collect()
     }
 
+    pub(super) fn into_means(self) -> Vec<f64> {
+        self.means
+    }
+
     /// RMS and greatest departure of a node from the mean.
     pub(super) fn departure(&self, node: usize) -> (f64, f64) {
         let departure = &self.departures[node];

@@ -1,7 +1,7 @@
 //! Adjust: the master's delta for one slave.
 
 use super::field::{Reader, Writer};
-use super::message::Reject;
+use super::reject::Reject;
 use crate::time::{Cluster, Map, Offset, Remote, Span};
 
 /// What the master thinks of the clock it writes to.

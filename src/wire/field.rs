@@ -2,7 +2,7 @@
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::message::Reject;
+use super::reject::Reject;
 use crate::time::{Offset, Rate, Remote, Scale, Span, Time};
 
 /// Rates travel as whole parts in 10^15, so that they are exact, finite and have a fraction.

@@ -5,7 +5,7 @@ use std::fmt;
 use byteorder::{BigEndian, ByteOrder};
 
 use super::VERSION;
-use super::message::Reject;
+use super::reject::Reject;
 
 /// Length of the header in bytes.
 pub(super) const LEN: usize = 40;

@@ -1,7 +1,7 @@
 //! Join: a slave asks to be polled.
 
 use super::field::{Reader, Writer};
-use super::message::Reject;
+use super::reject::Reject;
 use super::name::Name;
 use crate::time::Rate;
 

@@ -1,7 +1,7 @@
 //! Leave: a node goes.
 
 use super::field::{Reader, Writer};
-use super::message::Reject;
+use super::reject::Reject;
 
 /// Why a node goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

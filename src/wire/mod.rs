@@ -16,6 +16,7 @@ mod leave;
 mod message;
 mod name;
 mod poll;
+mod reject;
 mod reply;
 mod welcome;
 
@@ -23,9 +24,10 @@ pub use adjust::{Adjust, Standing};
 pub use header::{BootId, Header, NodeId, Rank, Term};
 pub use join::Join;
 pub use leave::{Leave, LeaveReason};
-pub use message::{Datagram, Message, Reject};
+pub use message::{Datagram, Message};
 pub use name::Name;
 pub use poll::Poll;
+pub use reject::Reject;
 pub use reply::{Correction, Reply};
 pub use welcome::{Admission, Welcome};
 

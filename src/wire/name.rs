@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::message::Reject;
+use super::reject::Reject;
 
 /// A node's name: 1 to 32 bytes of printable UTF-8 without white space at the ends; for people,
 /// never an identity.

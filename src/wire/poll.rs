@@ -1,7 +1,7 @@
 //! Poll: the master asks for the time.
 
 use super::field::{Reader, Writer};
-use super::message::Reject;
+use super::reject::Reject;
 
 /// Master to slave. The receive time of this datagram is T2 of the exchange; T1 stays with the
 /// master.

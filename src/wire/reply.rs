@@ -1,7 +1,7 @@
 //! Reply: the slave answers a poll.
 
 use super::field::{Reader, Writer};
-use super::message::Reject;
+use super::reject::Reject;
 use crate::time::{Map, Offset, Rate, Remote, Shown, Span, Time};
 
 /// A better reading of when an earlier reply left, known only after it had left.

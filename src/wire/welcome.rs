@@ -1,7 +1,7 @@
 //! Welcome: a master's answer to a join.
 
 use super::field::{Reader, Writer};
-use super::message::Reject;
+use super::reject::Reject;
 use super::name::Name;
 use crate::time::Span;
 

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::DemoArgs;
 use super::scene::{Scene, Seen};
-use super::view::table;
 use crate::cli::failure::Failure;
 use crate::report::{Report, human};
 use crate::time::{Offset, Span};
@@ -29,8 +28,6 @@ pub(super) struct Ending {
     report: Report,
     #[serde(skip)]
     spreads: (Span, Span),
-    #[serde(skip)]
-    table: String,
     #[serde(skip)]
     log_failure: Option<String>,
 }
@@ -74,7 +71,6 @@ impl Ending {
             nodes: scene.nodes().iter().zip(errors).map(player).collect(),
             report,
             spreads,
-            table: table(scene, args.rounds),
             log_failure: scene.log_failure().map(str::to_owned),
         }
     }
@@ -119,7 +115,6 @@ fn round(ratio: f64) -> u64 {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{}\n", self.headline())?;
-        writeln!(f, "{}\n{}", self.table, self.report)
+        write!(f, "{}\n\n{}", self.headline(), self.report)
     }
 }

@@ -21,6 +21,7 @@ use crate::time::{Rate, Span};
 
 use ending::Ending;
 use stage::{Close, Stage};
+use view::View;
 
 /// The spread that a demo must get below to count as a success.
 const GOOD: Span = Span::from_millis(1);
@@ -97,14 +98,18 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     if !args.json {
         out.text(&introduction(seed, args));
     }
-    let played = stage.play(args, &mut out);
+    let mut view = View::new(args);
+    let played = stage.play(args, &mut view, &mut out);
     let scene = stage.leave();
-    let close = played?;
-    let ending = Ending::of(&scene?, seed, args);
-    if args.json {
-        out.json(&ending);
-    } else {
-        out.text(&ending.to_string());
+    let (close, scene) = (played?, scene?);
+    let ending = Ending::of(&scene, seed, args);
+    match (args.json, view.is_live()) {
+        (true, _) => out.json(&ending),
+        // The last picture stands above.
+        (false, true) => out.text(&format!("\n{ending}")),
+        (false, false) => {
+            out.text(&format!("\n{}\n{ending}", view::table(&scene, args.rounds)));
+        }
     }
     out.end()?;
     match close {

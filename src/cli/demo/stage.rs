@@ -122,10 +122,14 @@ impl Stage {
     ///
     /// # Errors
     /// Where a node fails, or the rounds take far too long.
-    pub(super) fn play(&mut self, args: &DemoArgs, out: &mut Out) -> Result<Close, Failure> {
+    pub(super) fn play(
+        &mut self,
+        args: &DemoArgs,
+        view: &mut View,
+        out: &mut Out,
+    ) -> Result<Close, Failure> {
         let news = self.raise_the_curtain()?;
         let latest = os::monotonic_raw() + args.interval.times(args.rounds.saturating_mul(3)) + GRACE;
-        let mut view = View::new(args);
         let mut drawn = os::monotonic_raw();
         loop {
             let got = match news.recv_timeout(FRAME) {

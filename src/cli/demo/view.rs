@@ -28,6 +28,11 @@ impl View {
         Self { rounds: args.rounds, live, silent: args.json, drawn: 0 }
     }
 
+    /// Whether the last picture stands on the terminal.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
     /// What a closed round adds: a line where no picture is drawn.
     pub(super) fn round(&mut self, scene: &Scene) -> String {
         if self.live || self.silent { String::new() } else { line(scene, self.rounds) }
@@ -39,10 +44,11 @@ impl View {
             return String::new();
         }
         let picture = table(scene, self.rounds);
-        // Up to the picture's first line, then everything below is cleared as it is written.
+        // Up to the picture's first line; each line clears the rest of its old self. Without
+        // wrapping meanwhile, or a narrow terminal would have more lines than were counted.
         let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
         self.drawn = picture.lines().count();
-        up + &picture.replace('\n', "\x1b[K\n")
+        format!("\x1b[?7l{up}{}\x1b[?7h", picture.replace('\n', "\x1b[K\n"))
     }
 }
 
@@ -74,20 +80,21 @@ pub(super) fn table(scene: &Scene, rounds: u32) -> String {
     );
     let _ = writeln!(
         table,
-        "{:<9}{:>11}{:>11}{:>11}{:>11}{:>12}  state",
-        "clock", "drift", "began at", "now at", "estimated", "round trip"
+        "{:<9}{:>10}{:>10}{:>10}{:>10}{:>11}{:>6}  state",
+        "clock", "drift", "began at", "now at", "estimate", "round trip", "steps"
     );
     for (node, seen) in scene.nodes().iter().enumerate().take(MOST_ROWS) {
         let at = |errors: &[Offset]| errors.get(node).map_or("-".to_owned(), |e| human_offset(*e));
         let _ = writeln!(
             table,
-            "{:<9}{:>11}{:>11}{:>11}{:>11}{:>12}  {}",
+            "{:<9}{:>10}{:>10}{:>10}{:>10}{:>11}{:>6}  {}",
             seen.actor.identity.name,
             human_rate(seen.actor.drift),
             at(scene.first().each()),
             at(scene.last().each()),
             seen.estimate.map_or_else(|| "-".to_owned(), human_offset),
             seen.round_trip(),
+            seen.steps,
             seen.state(node == 0)
         );
     }
@@ -103,17 +110,12 @@ impl Seen {
         round_trip.map_or_else(|| "-".to_owned(), human)
     }
 
-    fn state(&self, is_master: bool) -> String {
-        let state = match self.slot {
+    fn state(&self, is_master: bool) -> &'static str {
+        match self.slot {
             _ if is_master => "master",
             _ if self.silent => "silent",
             Some(slot) => standing(slot.standing),
             None => "joining",
-        };
-        match self.steps {
-            0 => state.to_owned(),
-            1 => format!("{state}, stepped"),
-            n => format!("{state}, stepped {n}×"),
         }
     }
 }
