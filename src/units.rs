@@ -111,8 +111,7 @@ fn number(
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     let (digits, unit) = rest.split_at(end);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.is_empty() || fraction.contains('.') || (digits.contains('.') && fraction.is_empty())
-    {
+    if whole.is_empty() || fraction.contains('.') || (digits.contains('.') && fraction.is_empty()) {
         return Err(no_number);
     }
     if unit.is_empty() {

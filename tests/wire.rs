@@ -30,7 +30,7 @@ const JOIN: &[Row] = &[
     // "rack-3 left"
     (48, "name", "7261636B2D33206C656674000000000000000000000000000000000000000000"),
     // −40 ppm = −40 000 000 000 parts in 10^15
-    (80, "saved rate", "FFFFFFF6AFCD1000"),
+    (80, "saved rate", "FFFFFFF6AFD07000"),
     (88, "rate is known", "01"),
 ];
 
@@ -86,7 +86,7 @@ const ADJUST: &[Row] = &[
     (45, "reserved", "000000"),
     (48, "map at", "000000003B9ACA00"),
     (56, "map reads", "17979CFE362A0000"),
-    (64, "map rate", "FFFFFFF6AFCD1000"),
+    (64, "map rate", "FFFFFFF6AFD07000"),
     // +250 ms
     (72, "delta", "000000000EE6B280"),
     // 1 µs, 60 µs, 10 s, 1 s
@@ -220,7 +220,12 @@ fn encoded(datagram: &Datagram) -> Buffer {
 fn every_message_is_the_bytes_of_its_table() {
     for ((kind, what, rows), message) in LAYOUTS.into_iter().zip(messages()) {
         let (expected, datagram) = (bytes(kind, rows), Datagram { header: header(), message });
-        assert_eq!(encoded(&datagram), expected, "{what} encodes");
+        let sent = encoded(&datagram);
+        for &(at, name, digits) in rows {
+            let field = &sent[at..at + digits.len() / 2];
+            assert_eq!(field, hex(digits), "{what}: {name} at {at}");
+        }
+        assert_eq!(sent, expected, "{what} encodes");
         assert_eq!(Datagram::decode(&expected).as_ref(), Ok(&datagram), "{what} decodes");
     }
 }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::units;
 use crate::clock::Limits;
 use crate::proto::MasterSettings;
 use crate::time::{Offset, Rate, Span};
+use crate::units;
 use crate::wire::Name;
 
 const MINUTE: Span = Span::from_secs(60);
@@ -249,7 +249,8 @@ pub(super) fn target(text: &str) -> Result<Target, String> {
         _ => (text, None),
     };
     let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-    let is_v6 = |h: &str| h.split('%').next().is_some_and(|a| a.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_v6 =
+        |h: &str| h.split('%').next().is_some_and(|a| a.parse::<std::net::Ipv6Addr>().is_ok());
     let host_fits = match inner {
         Some(inner) => is_v6(inner),
         None if host.contains(':') => is_v6(host),

@@ -18,7 +18,6 @@ mod report;
 mod roster;
 mod sim;
 mod slave;
-mod units;
 mod usage;
 mod words;
 
@@ -35,12 +34,18 @@ use failure::Failure;
 /// machine the correction it needs: the Berkeley algorithm. No clock outside is needed, and none
 /// is believed more than the others.
 #[derive(Debug, Parser)]
-#[command(name = "campanile", version, subcommand_required = true, arg_required_else_help = true,
-          disable_help_subcommand = true, after_help = "\
+#[command(
+    name = "campanile",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "\
 Begin with `campanile demo`: a master pulls five wrong clocks together before your eyes.
 
 Times and rates carry a unit: 250ms, 10us, 1.5s, 2m, 1h, 40ppm, -50ppb.
-Exit codes: 0 done, 1 failed, 2 bad usage or input.")]
+Exit codes: 0 done, 1 failed, 2 bad usage or input."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

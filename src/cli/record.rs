@@ -168,9 +168,7 @@ fn secs(offset: Offset) -> f64 {
 fn body<'a>(event: &'a Event, name: &'a str) -> Option<(&'static str, Body<'a>)> {
     Some(match event {
         Event::Joined(who) => ("joined", Body::Node(node(who))),
-        Event::Left { who, said_so } => {
-            ("left", Body::Left { node: node(who), said_so: *said_so })
-        }
+        Event::Left { who, said_so } => ("left", Body::Left { node: node(who), said_so: *said_so }),
         Event::Restarted(who) => ("restarted", Body::Node(node(who))),
         Event::Moved { who, from } => ("moved", Body::Moved { node: node(who), from: *from }),
         Event::Unreachable(who) => ("unreachable", Body::Node(node(who))),

@@ -104,7 +104,7 @@ impl SimArgs {
 fn duration(text: &str) -> Result<Span, String> {
     const MOST: Span = Span::from_secs(115 * 86_400);
     const _: () = assert!(MOST.as_nanos() <= Scenario::MAX_DURATION.as_nanos());
-    super::units::span(text, Span::from_secs(1), MOST)
+    crate::units::span(text, Span::from_secs(1), MOST)
 }
 
 /// The scenario of this name, or the one that the file of this name describes.
@@ -194,8 +194,10 @@ fn falseticker(liar: &Falseticker) -> String {
 }
 
 fn members(outcome: &Outcome) -> String {
-    let mut text =
-        format!("\n{:<12}{:>12}{:>12}{:>8}{:>12}\n", "node", "error, RMS", "max", "steps", "packets");
+    let mut text = format!(
+        "\n{:<12}{:>12}{:>12}{:>8}{:>12}\n",
+        "node", "error, RMS", "max", "steps", "packets"
+    );
     for member in outcome.members.iter().take(64) {
         let _ = writeln!(
             text,

@@ -108,6 +108,8 @@ pub struct Member {
     pub error_rms_s: f64,
     /// The greatest magnitude of that.
     pub error_max_s: f64,
+    /// What it shows minus the healthy nodes' mean, at the end.
+    pub error_end_s: f64,
     /// How often its clock was stepped.
     pub steps: u64,
     /// Datagrams that its daemon received, of its last boot.

@@ -105,7 +105,7 @@ impl Record {
     fn members(&self, scenario: &Scenario, world: &World<'_>, score: &Score) -> Vec<Member> {
         let member = |(index, machine): (usize, &Machine)| {
             let node = &scenario.nodes[index];
-            let (error_rms_s, error_max_s) = score.departure(index);
+            let (error_rms_s, error_max_s, error_end_s) = score.departure(index);
             let counters = machine.core.as_ref().map(|core| core.counters());
             let drops = counters.into_iter().flat_map(|counters| counters.drops());
             Member {
@@ -113,6 +113,7 @@ impl Record {
                 healthy: !node.faulty,
                 error_rms_s,
                 error_max_s,
+                error_end_s,
                 steps: self.steps[index],
                 received: counters.map_or(0, |counters| counters.received),
                 sent: counters.map_or(0, |counters| counters.sent),

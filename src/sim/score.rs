@@ -37,6 +37,7 @@ struct Settling {
 struct Departure {
     squares: f64,
     max: f64,
+    end: f64,
     count: u64,
 }
 
@@ -157,10 +158,10 @@ impl Score {
         self.means
     }
 
-    /// RMS and greatest departure of a node from the mean.
-    pub(super) fn departure(&self, node: usize) -> (f64, f64) {
-        let departure = &self.departures[node];
-        ((departure.squares / departure.count.max(1) as f64).sqrt(), departure.max)
+    /// Departure of a node from the mean: RMS, greatest, and at the end.
+    pub(super) fn departure(&self, node: usize) -> (f64, f64, f64) {
+        let Departure { squares, max, end, count } = self.departures[node];
+        ((squares / count.max(1) as f64).sqrt(), max, end)
     }
 }
 
@@ -178,6 +179,7 @@ impl Departure {
     fn see(&mut self, error: f64) {
         self.squares += error * error;
         self.max = self.max.max(error.abs());
+        self.end = error;
         self.count += 1;
     }
 }

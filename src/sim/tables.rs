@@ -267,10 +267,12 @@ impl IncidentTable {
             up_to: delay.up_to.map_or(Span::ZERO, |up_to| up_to.0),
             lasts: delay.lasts.map(|lasts| lasts.0),
         }));
-        happens.extend(self.cut.map(|cut| What::Cut {
-            way: cut.way.into(),
-            lasts: cut.lasts.map(|lasts| lasts.0),
-        }));
+        happens.extend(
+            self.cut.map(|cut| What::Cut {
+                way: cut.way.into(),
+                lasts: cut.lasts.map(|lasts| lasts.0),
+            }),
+        );
         happens.extend(self.daemon.map(|daemon| match daemon {
             Daemon::Kill => What::Kill,
             Daemon::Stop => What::Stop,

@@ -1,8 +1,8 @@
 //! Join: a slave asks to be polled.
 
 use super::field::{Reader, Writer};
-use super::reject::Reject;
 use super::name::Name;
+use super::reject::Reject;
 use crate::time::Rate;
 
 /// Slave to master, repeated until the master answers.

@@ -1,8 +1,8 @@
 //! Welcome: a master's answer to a join.
 
 use super::field::{Reader, Writer};
-use super::reject::Reject;
 use super::name::Name;
+use super::reject::Reject;
 use crate::time::Span;
 
 /// What became of a join.

@@ -1,47 +1,66 @@
-//! Who judges the guests' clocks: the host's clock, asked at both ends of each question.
+//! Who judges the guests' clocks: the host's clock, read at both ends of each question.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use campanile::time::{Offset, Span};
 
 use crate::machine::{Machine, Reading};
 
-/// Compares the guests' clocks.
-pub struct Judge<'a> {
-    machines: &'a [Machine],
-    started: Instant,
+/// All clocks at about the same instant.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Of each guest's clock against the host's, which counts from somewhere.
+    pub offsets: Vec<Offset>,
+    /// What each clock was stepped by, counted from somewhere.
+    steps: Vec<Offset>,
+    /// How far the difference of two offsets may be wrong: a guest read its clock at some time
+    /// between question and answer, and the offset supposes the middle.
+    pub doubt: Span,
 }
 
-/// What one look at the clocks found.
-#[derive(Debug, Clone, Default)]
-pub struct Verdict {
-    pub offsets: Vec<i64>,
-    pub round_trips: Vec<Duration>,
-    pub spread: i64,
-    pub steps: Vec<i64>,
+/// The best of so many turns counts.
+const TURNS: usize = 50;
+
+impl Look {
+    /// Asks each guest once a turn; that turn counts whose longest round trip is the shortest.
+    /// `epoch` is where the host's clock counts from.
+    ///
+    /// # Panics
+    /// Where a guest does not answer in any of the turns.
+    pub fn at(machines: &[Machine], epoch: Instant) -> Self {
+        let turn = |_| machines.iter().map(Machine::ask).collect::<Option<Vec<_>>>();
+        let slowest = |turn: &Vec<_>| turn.iter().map(round_trip).max();
+        let best = (0..TURNS).filter_map(turn).min_by_key(slowest).expect("a guest is silent");
+        Self {
+            offsets: best.iter().map(|reading| offset(reading, epoch)).collect(),
+            steps: best.iter().map(|reading| reading.real - reading.monotonic).collect(),
+            doubt: slowest(&best).unwrap(),
+        }
+    }
+
+    /// Greatest − least of the clocks, as measured.
+    pub fn spread(&self) -> Span {
+        let (least, most) = (self.offsets.iter().min(), self.offsets.iter().max());
+        (*most.unwrap() - *least.unwrap()).abs()
+    }
+
+    /// What the clocks are apart at least, whatever the round trips did.
+    pub fn surely_apart(&self) -> Span {
+        self.spread() - self.doubt
+    }
+
+    /// The greatest step of a clock between `earlier` and this look.
+    pub fn stepped_since(&self, earlier: &Look) -> Span {
+        let steps = self.steps.iter().zip(&earlier.steps).map(|(now, then)| (*now - *then).abs());
+        steps.max().unwrap()
+    }
 }
 
-impl<'a> Judge<'a> {
-    pub fn new(machines: &'a [Machine]) -> Self {
-        Self { machines, started: Instant::now() }
-    }
+fn round_trip(reading: &Reading) -> Span {
+    Span::from_nanos((reading.answered - reading.asked).as_nanos() as u64)
+}
 
-    fn ahead(&self, reading: &Reading) -> i64 {
-        let middle = reading.asked + (reading.answered - reading.asked) / 2;
-        reading.real - (middle - self.started).as_nanos() as i64
-    }
-
-    /// Of 50 turns in which each guest is asked once, that with the least round trips.
-    pub fn judge(&self) -> Verdict {
-        let turn = |_| {
-            let read: Option<Vec<Reading>> = self.machines.iter().map(Machine::ask).collect();
-            let read = read?;
-            let worst = read.iter().map(|r| r.answered - r.asked).max().unwrap();
-            Some((worst, read))
-        };
-        let (_, best) = (0..50).filter_map(turn).min_by_key(|(worst, _)| *worst).unwrap();
-        let offsets: Vec<_> = best.iter().map(|r| self.ahead(r)).collect();
-        let spread = offsets.iter().max().unwrap() - offsets.iter().min().unwrap();
-        let round_trips = best.iter().map(|r| r.answered - r.asked).collect();
-        let steps = best.iter().map(|r| r.real - r.monotonic).collect();
-        Verdict { offsets, round_trips, spread, steps }
-    }
+fn offset(reading: &Reading, epoch: Instant) -> Offset {
+    let middle = reading.asked + (reading.answered - reading.asked) / 2;
+    reading.real - Offset::from_nanos((middle - epoch).as_nanos() as i64)
 }

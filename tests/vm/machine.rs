@@ -1,5 +1,6 @@
 //! A guest as the host sees it.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
@@ -8,7 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use std::env;
 
 use crate::wire::{ANSWER, PORT, free_port};
 
@@ -27,10 +27,10 @@ pub struct Reading {
     /// The host's time of the question and of the answer.
     pub asked: Instant,
     pub answered: Instant,
-    /// The guest's `CLOCK_REALTIME` since 1970, in ns.
-    pub real: i64,
-    /// The guest's `CLOCK_MONOTONIC` since something, in ns.
-    pub monotonic: i64,
+    /// The guest's `CLOCK_REALTIME`, since 1970.
+    pub real: Offset,
+    /// The guest's `CLOCK_MONOTONIC`, since it answers.
+    pub monotonic: Offset,
 }
 
 impl Machine {
@@ -42,7 +42,7 @@ impl Machine {
         let program = env::current_exe().unwrap();
         let answers = program.file_name().unwrap().to_str().unwrap();
         let host = format!(
-            "user,id=host,restrict=on,hostfwd=udp:127.0.0.1:{asked}-10.0.2.15:{PORT},\
+            "user,id=host,ipv6=off,hostfwd=udp:127.0.0.1:{asked}-10.0.2.15:{PORT},\
              hostfwd=tcp:127.0.0.1:{orders}-10.0.2.15:{PORT}"
         );
         let qemu = Command::new("setpriv")
@@ -55,7 +55,10 @@ impl Machine {
             .arg(dir.join("initrd"))
             .arg("-append")
             .arg(format!("console=ttyS0 quiet panic=-1 node={number} answers={answers}"))
-            .args(["-netdev", &format!("socket,id=wire,mcast=230.1.2.3:{wire},localaddr=127.0.0.1")])
+            .args([
+                "-netdev",
+                &format!("socket,id=wire,mcast=230.1.2.3:{wire},localaddr=127.0.0.1"),
+            ])
             .args(["-device", &card("wire", number, 0)])
             .args(["-netdev", &host, "-device", &card("host", number, 1)])
             .stdin(Stdio::null())
@@ -95,31 +98,41 @@ impl Machine {
             let answered = Instant::now();
             let field = |i: usize| answer[i * 8..][..8].try_into().unwrap();
             if field(0) == question {
-                let (real, monotonic) = (i64::from_be_bytes(field(1)), i64::from_be_bytes(field(2)));
+                let (real, monotonic) =
+                    (i64::from_be_bytes(field(1)), i64::from_be_bytes(field(2)));
                 return Some(Reading { asked, answered, real, monotonic });
             }
         }
         None
     }
 
-    /// Runs a shell command in the guest, to its end: exit code and all it printed.
-    pub fn try_run(&self, command: &str) -> (i32, String) {
-        let mut guest = TcpStream::connect(("127.0.0.1", self.orders)).unwrap();
-        guest.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        guest.write_all(command.as_bytes()).unwrap();
-        guest.shutdown(Shutdown::Write).unwrap();
+    /// Runs a shell command in the guest, to its end: exit code and all it printed. Busybox runs
+    /// its own `tc` and `setpriv` unless these are called by path.
+    ///
+    /// # Errors
+    /// Where the guest cannot be reached, or the command does not end within half a minute.
+    pub fn try_run(&self, command: &str) -> io::Result<(i32, String)> {
+        let mut guest = TcpStream::connect(("127.0.0.1", self.orders))?;
+        guest.set_read_timeout(Some(Duration::from_secs(30)))?;
+        guest.write_all(command.as_bytes())?;
+        guest.shutdown(Shutdown::Write)?;
         let mut said = String::new();
-        let read = guest.read_to_string(&mut said);
-        read.unwrap_or_else(|why| panic!("{}: {command}: {why}", self.name()));
+        guest.read_to_string(&mut said)?;
         let (code, printed) = said.split_once('\n').unwrap_or_default();
-        (code.parse().unwrap_or(-1), printed.to_owned())
+        Ok((code.parse().unwrap_or(-1), printed.to_owned()))
     }
 
     /// The same for a command that must succeed.
     pub fn run(&self, command: &str) -> String {
-        let (code, printed) = self.try_run(command);
+        let ran = self.try_run(command);
+        let (code, printed) = ran.unwrap_or_else(|e| panic!("{}: {command}: {e}", self.name()));
         assert_eq!(code, 0, "{}: {command}: {printed}", self.name());
         printed
+    }
+
+    /// Starts a command that goes on; what it says is appended to `/log` in the guest.
+    pub fn start(&self, command: &str) {
+        self.run(&format!("{command} </dev/null >>/log 2>&1 &"));
     }
 }
 

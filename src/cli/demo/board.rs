@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn errors_are_against_the_mean_at_one_instant() {
-        let course = |reads, ppm| Map {
+        let course = |reads: i64, ppm| Map {
             at: Time::from_nanos(0),
             reads: Time::from_nanos(1_700_000_000_000_000_000 + reads),
             rate: Rate::from_ppm(ppm),

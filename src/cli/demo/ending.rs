@@ -96,7 +96,8 @@ impl Ending {
         let (first, last) = self.spreads;
         let clocks = self.nodes.len();
         let times = first.as_secs_f64() / last.as_secs_f64().max(1e-9);
-        let closer = if times >= 2.0 { format!(": {} times closer", round(times)) } else { String::new() };
+        let closer =
+            if times >= 2.0 { format!(": {} times closer", round(times)) } else { String::new() };
         format!(
             "{clocks} clocks that were {} apart are within {} after {} rounds ({:.1} s){closer}.",
             human(first),

@@ -16,8 +16,8 @@ use super::failure::Failure;
 use super::flags;
 use super::identity::random;
 use super::out::Out;
-use super::units;
 use crate::time::{Rate, Span};
+use crate::units;
 
 use ending::Ending;
 use stage::{Close, Stage};

@@ -102,9 +102,7 @@ impl Stage {
             }
         }
         let log = match &args.report {
-            Some(path) => {
-                Some(LogWriter::create(path, os::realtime()).map_err(Failure::failed)?)
-            }
+            Some(path) => Some(LogWriter::create(path, os::realtime()).map_err(Failure::failed)?),
             None => None,
         };
         let board = Board::new(builder.courses);
@@ -129,7 +127,8 @@ impl Stage {
         out: &mut Out,
     ) -> Result<Close, Failure> {
         let news = self.raise_the_curtain()?;
-        let latest = os::monotonic_raw() + args.interval.times(args.rounds.saturating_mul(3)) + GRACE;
+        let latest =
+            os::monotonic_raw() + args.interval.times(args.rounds.saturating_mul(3)) + GRACE;
         let mut drawn = os::monotonic_raw();
         loop {
             let got = match news.recv_timeout(FRAME) {
