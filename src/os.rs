@@ -28,6 +28,7 @@ fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
 ///
 /// # Errors
 /// Where the kernel has no such call, or a sandbox forbids it.
+#[expect(clippy::disallowed_methods, reason = "the door through which randomness comes in")]
 pub(crate) fn os_random(bytes: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
     while filled < bytes.len() {

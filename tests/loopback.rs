@@ -1,5 +1,7 @@
 //! Masters and slaves on real sockets of the loopback interface.
 
+#![allow(clippy::disallowed_methods, reason = "whoever watches real daemons waits by the clock")]
+
 mod common;
 
 use std::path::Path;

@@ -254,7 +254,8 @@ fn what_is_not_ours_is_refused_by_its_reason() {
         assert_eq!(reason("version", "00"), Some(Reject::Version));
         assert_eq!(reason("version", "02"), Some(Reject::Version));
         assert_eq!(reason("type", "00"), Some(Reject::Type));
-        assert_eq!(reason("type", "07"), Some(Reject::Type));
+        let next = format!("{:02X}", LAYOUTS.len() + 1);
+        assert_eq!(reason("type", &next), Some(Reject::Type), "type {next} has no table here");
         assert_eq!(reason("type", "FF"), Some(Reject::Type));
         assert_eq!(reason("sender", "0000000000000000"), Some(Reject::Field));
     }

@@ -129,7 +129,7 @@ pub(super) struct OutputFlags {
     #[arg(long, short, env = "CAMPANILE_QUIET", value_parser = BoolishValueParser::new())]
     pub(super) quiet: bool,
 
-    /// Say what happens in each round; wins over --quiet
+    /// Say what happens in each round, with --json each exchange too; wins over --quiet
     #[arg(long, short, env = "CAMPANILE_VERBOSE", value_parser = BoolishValueParser::new())]
     pub(super) verbose: bool,
 }

@@ -46,8 +46,9 @@ pub(super) struct Journal {
     log_failure: Option<Failure>,
     roster: Roster,
     status: Option<String>,
-    /// When the interval that is being measured began.
+    /// When the interval that is being measured began, and when it shall end.
     since: Time<Local>,
+    until: Time<Local>,
     dropped: u64,
 }
 
@@ -64,6 +65,7 @@ impl Journal {
             roster: Roster::default(),
             status: None,
             since: heading.started,
+            until: heading.started + flags.report_interval,
             dropped: 0,
             heading,
         }
@@ -111,6 +113,7 @@ impl Journal {
                 self.status = Some(words::adjusted(adjusted));
             }
             Event::Round(round) => self.status = Some(words::round(round)),
+            Event::Alone => self.status = Some("alone: no slave is here".to_owned()),
             Event::MasterLeft { .. } | Event::MasterSilent(_) | Event::NoMaster => {
                 self.status = Some("no master: the clock runs on at its learned rate".to_owned());
             }
@@ -219,7 +222,7 @@ impl Observer for Journal {
     fn deadline(&self) -> Option<Time<Local>> {
         // Once nobody reads any more the node ends at once.
         let gone = self.out.failure().is_some();
-        Some(if gone { self.heading.started } else { self.since + self.every })
+        Some(if gone { self.heading.started } else { self.until })
     }
 
     fn due(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) -> ControlFlow<()> {
@@ -237,6 +240,7 @@ impl Observer for Journal {
         }
         self.book.roll();
         self.since = moment.local;
+        self.until = next(self.until, self.every, moment.local);
         ControlFlow::Continue(())
     }
 
@@ -251,6 +255,12 @@ impl Observer for Journal {
             self.total_for_people(age, counters, net);
         }
     }
+}
+
+/// The first instant after `now` on the beat that `every` makes from `last` on.
+fn next(last: Time<Local>, every: Span, now: Time<Local>) -> Time<Local> {
+    let missed = now.since(last).as_nanos() / every.as_nanos();
+    last + every + Span::from_nanos(missed.saturating_mul(every.as_nanos()))
 }
 
 /// The slave that an event names by its id alone.

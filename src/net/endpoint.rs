@@ -148,6 +148,7 @@ mod tests {
     use super::*;
     use std::net::UdpSocket as StdSocket;
 
+    #[expect(clippy::disallowed_methods, reason = "waits for the loopback")]
     fn receive(endpoint: &Endpoint) -> os::Received {
         let mut buf = [0; 16];
         for _ in 0..1_000 {

@@ -2,7 +2,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::clock::VirtualClock;
 use crate::proto::{Counters, Event, Source, Stamp, Token as Mark};
 use crate::time::{Offset, Rate};
 
@@ -18,6 +17,7 @@ struct Echo {
     stamps: Vec<(u64, Stamp<Local>)>,
     arrivals: Vec<(u64, Stamp<Local>, Time<Local>)>,
     promised: bool,
+    addresses: Vec<SocketAddr>,
     counters: Counters,
     stopping: bool,
 }
@@ -34,7 +34,8 @@ impl Core for &mut Echo {
             Input::Sent { token, at } => self.stamps.push((token.0, at)),
             Input::TransmitStamps(given) => self.promised = given,
             Input::Stop => self.stopping = true,
-            Input::Steered { .. } | Input::Addresses(_) => {}
+            Input::Addresses(found) => self.addresses = found.to_vec(),
+            Input::Steered { .. } => {}
         }
     }
 
@@ -85,14 +86,31 @@ impl Observer for Watcher {
     }
 }
 
-fn node<'a>(echo: &'a mut Echo, listen: &str) -> Option<Node<&'a mut Echo, VirtualClock>> {
+fn node<'a>(echo: &'a mut Echo, listen: &str) -> Option<Node<&'a mut Echo, Stubborn>> {
     let endpoint = Endpoint::bind(listen.parse().unwrap())
         .map_err(|error| println!("not tested: {error}"))
         .ok()?;
     echo.to = Some(endpoint.local_addr());
     let oscillator = Oscillator::drifting_from_now(Rate::from_ppm(40.0));
-    let clock = VirtualClock::new(oscillator.read(), Time::from_nanos(0), Rate::ZERO);
-    Some(Node::new(endpoint, echo, clock, oscillator, Vec::new()).unwrap())
+    let names = vec!["127.0.0.2:9".into(), "no-such-host.invalid".into(), "127.0.0.1".into()];
+    Some(Node::new(endpoint, echo, Stubborn, oscillator, names).unwrap())
+}
+
+/// A clock that nobody can steer.
+struct Stubborn;
+
+impl Clock for Stubborn {
+    fn map(&mut self, now: Time<Local>) -> Map<Local, Shown> {
+        Map { at: now, reads: Time::from_nanos(0), rate: Rate::ZERO }
+    }
+
+    fn steer(&mut self, _: Time<Local>, _: Adjustment) -> Result<Map<Local, Shown>, ClockError> {
+        Err(ClockError::new("it does not want to"))
+    }
+
+    fn name(&self) -> &'static str {
+        "stubborn"
+    }
 }
 
 #[test]
@@ -165,6 +183,7 @@ fn a_backlog_longer_than_a_turn_needs_no_second_announcement() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the other thread waits for the loop to run")]
 fn a_stopper_ends_it_before_and_while_it_runs() {
     for early in [true, false] {
         let mut echo = Echo::default();
@@ -183,4 +202,29 @@ fn a_stopper_ends_it_before_and_while_it_runs() {
         assert_eq!(node.run(&mut watcher, Signals::none(), None), Ok(Ended::Stopper));
         assert!(watcher.finished.is_some() && echo.stopping);
     }
+}
+
+#[test]
+fn a_clock_that_refuses_ends_the_node_in_order() {
+    let mut echo = Echo::default();
+    echo.queue.push_back(Output::Steer(Adjustment::Run { rate: Rate::ZERO }));
+    let node = node(&mut echo, "127.0.0.1:0").unwrap();
+    let mut watcher = Watcher::default();
+    let error = node.run(&mut watcher, Signals::none(), None).unwrap_err();
+    assert_eq!(error.to_string(), "it does not want to");
+    assert!(watcher.finished.is_some() && echo.stopping);
+}
+
+#[test]
+fn names_are_looked_up_again_when_no_master_answers() {
+    let mut echo = Echo::default();
+    echo.queue.push_back(Output::Event(Event::NoMaster));
+    let node = node(&mut echo, "127.0.0.1:0").unwrap();
+    // The name service may take its time over the name that nobody has.
+    node.run(&mut Watcher::default(), Signals::none(), Some(Span::from_secs(1))).unwrap();
+    if echo.addresses.is_empty() {
+        return println!("not tested: the name service takes more than a second");
+    }
+    let expected = ["127.0.0.2:9", "127.0.0.1:7045"].map(|addr| addr.parse().unwrap());
+    assert_eq!(echo.addresses, expected);
 }

@@ -10,6 +10,7 @@ pub(super) fn nanos(at: libc::timespec) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(fraction)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the door through which time comes in")]
 fn read<S: Scale>(clock: libc::clockid_t) -> Time<S> {
     let mut at = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `at` is a live timespec for the kernel to write to.
@@ -48,6 +49,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "std is the second witness")]
     fn realtime_is_the_system_clock() {
         let std = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let apart = realtime() - Time::from_nanos(std.as_nanos() as i64);

@@ -2,8 +2,9 @@
 
 use super::dice::{Dice, Purpose};
 use super::oscillator::{Course, Oscillator};
-use super::scenario::{Draw, Driver, Node, Scenario, What};
-use crate::clock::{Clock, VirtualClock};
+use super::scenario::{Draw, Driver, Node, Scenario, StampNoise, What};
+use super::shown::ShownClock;
+use crate::clock::{Adjustment, Quality};
 use crate::proto::{Core, Source, Stamp};
 use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time, True};
 use crate::wire::NodeId;
@@ -38,13 +39,17 @@ struct Timer {
 
 pub(super) struct Machine {
     oscillator: Oscillator,
-    pub(super) clock: VirtualClock,
+    clock: ShownClock,
+    /// What it last told its clock's readers, and when.
+    pub(super) quality: Option<(Time<True>, Quality)>,
     /// The running daemon.
     pub(super) core: Option<Box<dyn Core>>,
     timer: Option<Timer>,
     pub(super) driver: Driver,
     dice: Dice,
     latest: Time<Local>,
+    /// When the daemon sees the newest datagram that has come.
+    busy: Time<True>,
     boots: u32,
     seed: u64,
     index: usize,
@@ -69,12 +74,14 @@ impl Machine {
         }
         Self {
             oscillator,
-            clock: VirtualClock::new(origin, EPOCH + offset, Rate::ZERO),
+            clock: ShownClock::new(node.shows, origin, EPOCH + offset),
+            quality: None,
             core: None,
             timer: None,
             driver: node.driver,
             dice: Dice::new(seed, Purpose::Driver(index)),
             latest: origin,
+            busy: Time::from_nanos(0),
             boots: 0,
             seed,
             index,
@@ -113,6 +120,11 @@ impl Machine {
         self.core = Some(make(Boot { node, id, number, now, course, seed }));
     }
 
+    /// Carries an adjustment out.
+    pub(super) fn steer(&mut self, now: Time<Local>, wish: Adjustment) -> Map<Local, Shown> {
+        self.clock.steer(now, wish)
+    }
+
     /// Ends the daemon; the clock runs on.
     pub(super) fn kill(&mut self) {
         self.core = None;
@@ -140,15 +152,18 @@ impl Machine {
         self.timer.take_if(|timer| timer.rings == t).is_some()
     }
 
-    /// The stamp of a datagram that arrived at `t`, and when the daemon gets to see it.
+    /// The stamp of a datagram that arrives at `t`, the present, and when the daemon gets to see
+    /// it.
     pub(super) fn received(&mut self, t: Time<True>) -> (Stamp<Local>, Time<True>) {
-        let seen = t + self.driver.turnaround;
+        // It sees datagrams in the order in which they came.
+        self.busy = self.busy.max(t + self.wait());
+        let seen = self.busy;
         let at = match self.driver.stamps {
             Source::Daemon => self.local(seen),
             Source::Kernel | Source::Hardware => self.local(t),
         };
-        let late = self.noise();
-        (Stamp { at: at + late, source: self.driver.stamps }, seen)
+        let (delay, error) = self.noise();
+        (Stamp { at: at + delay + error, source: self.driver.stamps }, seen)
     }
 
     /// The transmit stamp of a datagram that left at `t`, and when the daemon gets to know it;
@@ -157,24 +172,32 @@ impl Machine {
         if self.driver.stamps == Source::Daemon {
             return None;
         }
-        let early = self.noise();
-        let stamp = Stamp { at: self.local(t) - early, source: self.driver.stamps };
-        Some((stamp, t + self.driver.turnaround))
+        let (delay, error) = self.noise();
+        let stamp = Stamp { at: self.local(t) - delay + error, source: self.driver.stamps };
+        Some((stamp, t + self.wait()))
     }
 
-    fn noise(&mut self) -> Offset {
-        let noise = self.driver.noise;
-        let mut secs = 0.0;
-        if noise.jitter > Span::ZERO {
-            secs += noise.jitter.as_secs_f64() * self.dice.exponential();
+    /// How long the daemon takes to wake up.
+    fn wait(&mut self) -> Span {
+        let jitter = self.driver.turnaround_jitter.as_secs_f64();
+        let jitter = if jitter > 0.0 { jitter * self.dice.exponential() } else { 0.0 };
+        self.driver.turnaround + Span::from_secs_f64(jitter)
+    }
+
+    /// What a stamp has of delay, and of error beyond that.
+    fn noise(&mut self) -> (Span, Offset) {
+        let StampNoise { jitter, scatter, early } = self.driver.noise;
+        let (mut delay, mut error) = (0.0, 0.0);
+        if jitter > Span::ZERO {
+            delay = jitter.as_secs_f64() * self.dice.exponential();
         }
-        if noise.scatter > Span::ZERO {
-            secs += noise.scatter.as_secs_f64() * self.dice.within();
+        if scatter > Span::ZERO {
+            error = scatter.as_secs_f64() * self.dice.within();
         }
-        if let Some(early) = noise.early.filter(|early| self.dice.happens(early.ratio)) {
-            secs -= early.by.as_secs_f64();
+        if let Some(early) = early.filter(|early| self.dice.happens(early.ratio)) {
+            error -= early.by.as_secs_f64();
         }
-        Offset::from_secs_f64(secs)
+        (Span::from_secs_f64(delay), Offset::from_secs_f64(error))
     }
 }
 

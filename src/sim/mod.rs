@@ -6,28 +6,34 @@
 //! bit. True time is an `i64` of nanoseconds from 0; an oscillator is a pure function of it, so
 //! that looking at a clock never changes it.
 
-mod builtin;
+mod bounds;
+mod catalogue;
+mod clusters;
 mod dice;
 mod file;
 mod link;
 mod machine;
 mod oscillator;
 mod outcome;
+mod pairs;
 mod presence;
 mod quantity;
 mod record;
 mod run;
 mod scenario;
 mod score;
+mod shown;
 mod stability;
 mod tables;
 mod world;
 
+pub use bounds::Bounds;
 pub use link::{Link, Mishap, Path, Queue};
 pub use oscillator::Sway;
 pub use outcome::{Falseticker, Happened, Member, Outcome, Stability};
 pub use run::run;
 pub use scenario::{Draw, Driver, Incident, Node, Scenario, StampNoise, Way, What};
+pub use shown::ClockKind;
 pub use stability::{
     allan_deviation, departure_from_line, max_time_interval_error, slope, time_deviation,
 };

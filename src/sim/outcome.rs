@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::bounds::Bounds;
+
 /// A run's score against the truth.
 ///
 /// The *spread* is the greatest minus the least of what the healthy nodes show. A node whose
@@ -41,6 +43,8 @@ pub struct Outcome {
     pub cluster_rate: f64,
     /// How steady the healthy nodes' mean was.
     pub stability: Vec<Stability>,
+    /// The bounds that the slaves published; none where there was no slave.
+    pub bounds: Option<Bounds>,
     /// The healthy nodes' mean minus the truth, each second after the warm-up. Not in the JSON.
     #[serde(skip)]
     pub mean_s: Vec<f64>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bounds::BoundsBook;
 use super::machine::Machine;
 use super::outcome::{Falseticker, Happened, Member, Outcome};
 use super::scenario::Scenario;
@@ -70,6 +71,7 @@ impl Record {
         seed: u64,
         world: &World<'_>,
         mut score: Score,
+        bounds: BoundsBook,
     ) -> Outcome {
         let spread = score.spread();
         let [below_100us, below_2us] = score.settled();
@@ -89,6 +91,7 @@ impl Record {
             wander_s: score.wander(),
             cluster_rate: score.rate(),
             stability: score.stability(),
+            bounds: bounds.outcome(),
             steps: self.steps.iter().sum(),
             packets: world.traffic.sent,
             lost: world.traffic.lost,

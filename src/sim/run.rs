@@ -1,5 +1,6 @@
 //! Runs a scenario and scores it.
 
+use super::bounds::BoundsBook;
 use super::machine::{Boot, Maker};
 use super::outcome::Outcome;
 use super::presence::Presence;
@@ -8,13 +9,16 @@ use super::scenario::Scenario;
 use super::score::{Sample, Score};
 use super::world::{World, address};
 use crate::proto::{Core, Identity, Master, MasterSettings, Slave, SlaveSettings};
-use crate::time::{Span, Time};
+use crate::time::{Span, Time, True};
 use crate::wire::{BootId, Name};
 
 /// The truth is looked at this often.
 const LOOK: Span = Span::from_millis(100);
 /// A run beyond this many looks is looked at less often.
 const MAX_LOOKS: u64 = 200_000;
+
+/// The published bounds are looked at this often.
+const BOUNDS_EVERY: Span = Span::from_secs(1);
 
 /// Runs `scenario` with `seed`, and tells `progress` now and then which share of it is done. The
 /// outcome depends on nothing but the scenario and the seed.
@@ -30,6 +34,7 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(f64)) -> Out
     let step = Span::from_nanos(scenario.duration.as_nanos() / looks);
     let presence = Presence::new(scenario);
     let mut t = Time::from_nanos(0);
+    let (mut bounds, mut bounds_due) = (BoundsBook::default(), t + scenario.warm_up);
     for look in 0..=looks {
         world.run_until(t);
         for said in world.said.drain(..) {
@@ -37,12 +42,27 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(f64)) -> Out
         }
         let samples: Vec<Sample> = presence.samples(&world.machines, t).collect();
         score.sample(t, &samples);
+        if t >= bounds_due {
+            bounds_due = bounds_due + BOUNDS_EVERY;
+            look_at_bounds(&mut bounds, &world, &samples, t);
+        }
         if look % (looks / 100).max(1) == 0 {
             progress(look as f64 / looks as f64);
         }
         t = t + step;
     }
-    record.outcome(scenario, seed, &world, score)
+    record.outcome(scenario, seed, &world, score, bounds)
+}
+
+/// The slaves' published bounds against their distance from cluster time.
+fn look_at_bounds(book: &mut BoundsBook, world: &World<'_>, samples: &[Sample], t: Time<True>) {
+    let Some(cluster) = &world.cluster else { return };
+    let cluster = cluster.error(&world.machines[0], t);
+    for (machine, sample) in world.machines.iter().zip(samples).skip(1) {
+        if let Some((since, quality)) = machine.quality.filter(|_| sample.counts) {
+            book.look(t.since(since), quality.max_error, (sample.error - cluster).abs());
+        }
+    }
 }
 
 /// Makes the daemons: the first node is the master, and all others know its address.

@@ -2,6 +2,7 @@
 
 use super::link::{Link, Mishap};
 use super::oscillator::Sway;
+use super::shown::ClockKind;
 use crate::clock::Limits;
 use crate::proto::{Average, MasterSettings, Source};
 use crate::time::{Offset, Rate, Span};
@@ -16,11 +17,11 @@ pub enum Draw<T> {
     Within(T),
 }
 
-/// How a node's stamps are wrong. A receive stamp is late and a transmit stamp early by what is
-/// set here: the noise of a kernel's stamps only ever adds to the delay.
+/// How a node's stamps are wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StampNoise {
-    /// The mean of an exponential delay.
+    /// The mean of an exponential delay between wire and stamp: a receive stamp is late and a
+    /// transmit stamp early, as a kernel's are.
     pub jitter: Span,
     /// Uniform ± this on every stamp: a clock that lies at random.
     pub scatter: Span,
@@ -33,6 +34,8 @@ pub struct StampNoise {
 pub struct Driver {
     /// From a datagram's arrival until the daemon is awake and handles it.
     pub turnaround: Span,
+    /// The mean of an exponential wait on top of it.
+    pub turnaround_jitter: Span,
     /// A timer is late by a uniform 0 … so much.
     pub timer_late: Span,
     /// From the daemon's sending until the datagram leaves.
@@ -49,6 +52,7 @@ impl Default for Driver {
     fn default() -> Self {
         Self {
             turnaround: Span::from_micros(20),
+            turnaround_jitter: Span::ZERO,
             timer_late: Span::from_millis(1),
             send_delay: Span::ZERO,
             stamps: Source::Kernel,
@@ -70,6 +74,8 @@ pub struct Node {
     pub wander: Rate,
     /// A periodic swing of its rate.
     pub sway: Option<Sway>,
+    /// Which clock it shows.
+    pub shows: ClockKind,
     /// Its network: `forth` comes from the master (from a node named before it), `back` goes there.
     pub link: Link,
     /// How its daemon is driven.

@@ -6,6 +6,7 @@ use super::link::{Link, Mishap, Path, Queue};
 use super::oscillator::Sway;
 use super::quantity::{In, Share};
 use super::scenario::{Draw, Driver, Incident, Node, Scenario, Way, What};
+use super::shown::ClockKind;
 use crate::proto::Source;
 use crate::time::{Offset, Rate, Span};
 
@@ -23,6 +24,14 @@ pub(super) struct ClockTable {
     rate: Option<In<Draw<Rate>>>,
     wander: Option<In<Rate>>,
     sway: Option<SwayTable>,
+    shows: Option<Showing>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Showing {
+    Virtual,
+    Kernel,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +73,7 @@ struct MishapTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct DriverTable {
     turnaround: Option<In<Span>>,
+    turnaround_jitter: Option<In<Span>>,
     timer_late: Option<In<Span>>,
     send_delay: Option<In<Span>>,
     stamps: Option<Stamping>,
@@ -191,6 +201,11 @@ impl ClockTable {
         if let Some(sway) = &self.sway {
             node.sway = Some(Sway { amplitude: sway.amplitude.0, period: sway.period.0 });
         }
+        node.shows = match self.shows {
+            Some(Showing::Virtual) => ClockKind::Virtual,
+            Some(Showing::Kernel) => ClockKind::Kernel,
+            None => node.shows,
+        };
     }
 }
 
@@ -241,6 +256,7 @@ impl MishapTable {
 impl DriverTable {
     fn apply(&self, driver: &mut Driver) {
         set(&mut driver.turnaround, self.turnaround);
+        set(&mut driver.turnaround_jitter, self.turnaround_jitter);
         set(&mut driver.timer_late, self.timer_late);
         set(&mut driver.send_delay, self.send_delay);
         set(&mut driver.noise.jitter, self.stamp_jitter);

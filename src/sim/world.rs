@@ -7,11 +7,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::bounds::ClusterTime;
 use super::dice::{Dice, Purpose};
 use super::link::{Direction, Spell};
 use super::machine::{Machine, Maker};
 use super::scenario::{Scenario, Way, What};
-use crate::clock::Clock;
 use crate::proto::{Core, Event, Input, Output, Source, Stamp, Token};
 use crate::time::{Local, Span, Time, True};
 use crate::wire::{Buffer, DEFAULT_PORT, LEN};
@@ -20,7 +20,8 @@ use crate::wire::{Buffer, DEFAULT_PORT, LEN};
 const PATIENCE: u32 = 100_000;
 
 enum Happening {
-    Arrival { from: SocketAddr, at: Stamp<Local>, bytes: Box<Buffer> },
+    Arrival { from: SocketAddr, bytes: Box<Buffer> },
+    Received { from: SocketAddr, at: Stamp<Local>, bytes: Box<Buffer> },
     Departed { token: Token, at: Stamp<Local> },
     Timer,
     Start,
@@ -86,6 +87,7 @@ pub(super) struct World<'a> {
     pub(super) machines: Vec<Machine>,
     directions: BTreeMap<(usize, usize), Direction>,
     pub(super) said: Vec<Said>,
+    pub(super) cluster: Option<ClusterTime>,
     pub(super) traffic: Traffic,
 }
 
@@ -102,6 +104,7 @@ impl<'a> World<'a> {
             machines: machines.collect(),
             directions: BTreeMap::new(),
             said: Vec::new(),
+            cluster: None,
             traffic: Traffic::default(),
         };
         for (index, node) in scenario.nodes.iter().enumerate() {
@@ -152,7 +155,11 @@ impl<'a> World<'a> {
             // One that was set anew in the meantime rings at another time.
             Happening::Timer if machine.rings(self.now) => self.turn(node),
             Happening::Timer => {}
-            Happening::Arrival { from, at, bytes } => {
+            Happening::Arrival { from, bytes } => {
+                let (at, seen) = machine.received(self.now);
+                self.plan(seen, node, Happening::Received { from, at, bytes });
+            }
+            Happening::Received { from, at, bytes } => {
                 self.tell(node, Input::Datagram { from, at, bytes: &bytes[..] });
             }
             Happening::Departed { token, at } => self.tell(node, Input::Sent { token, at }),
@@ -202,11 +209,16 @@ impl<'a> World<'a> {
         match output {
             Output::Send { to, token } => self.send(node, to, token, buffer),
             Output::Steer(adjustment) => {
-                let map = self.machines[node].clock.steer(now, adjustment);
-                core.handle(now, Input::Steered { map: map.expect("a virtual clock obeys") });
+                let map = self.machines[node].steer(now, adjustment);
+                core.handle(now, Input::Steered { map });
             }
-            Output::Publish(_) => {}
-            Output::Event(event) => self.said.push(Said { at: self.now, node, event }),
+            Output::Publish(quality) => self.machines[node].quality = Some((self.now, quality)),
+            Output::Event(event) => {
+                if let Event::Round(round) = &event {
+                    self.cluster = Some(ClusterTime::new(&self.machines[node], self.now, round));
+                }
+                self.said.push(Said { at: self.now, node, event });
+            }
         }
     }
 
@@ -226,9 +238,8 @@ impl<'a> World<'a> {
             self.traffic.lost += 1;
         }
         for (to, delay) in delays {
-            let (at, seen) = self.machines[to].received(leaves + delay);
             let bytes = Box::new(*buffer);
-            self.plan(seen, to, Happening::Arrival { from: address(node), at, bytes });
+            self.plan(leaves + delay, to, Happening::Arrival { from: address(node), bytes });
         }
     }
 

@@ -2,13 +2,15 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use campanile::time::Offset;
 
 use crate::wire::{ANSWER, PORT, free_port};
 
@@ -97,10 +99,9 @@ impl Machine {
         while self.questions.recv(&mut answer).ok()? == ANSWER {
             let answered = Instant::now();
             let field = |i: usize| answer[i * 8..][..8].try_into().unwrap();
+            let clock = |i| Offset::from_nanos(i64::from_be_bytes(field(i)));
             if field(0) == question {
-                let (real, monotonic) =
-                    (i64::from_be_bytes(field(1)), i64::from_be_bytes(field(2)));
-                return Some(Reading { asked, answered, real, monotonic });
+                return Some(Reading { asked, answered, real: clock(1), monotonic: clock(2) });
             }
         }
         None

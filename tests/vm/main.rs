@@ -14,6 +14,7 @@ mod wire;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use campanile::time::Span;
 use lab::Lab;
@@ -48,7 +49,7 @@ fn the_clocks_of_three_kernels_are_kept_together() {
     lab.is_apart();
     lab.refuses_whoever_may_not_set_the_clock();
     lab.start();
-    lab.meets(Span::from_secs(60));
+    lab.meets(Duration::from_secs(60));
     lab.stays_together("quiet", 15, Span::from_micros(250));
     lab.kernels_are_synchronised();
     lab.disturb("delay 2ms 0.5ms loss 5%");

@@ -23,6 +23,7 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn new(args: &DemoArgs) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a terminal's kind is no flag of ours")]
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let live = stdout().is_terminal() && !dumb;
         Self { rounds: args.rounds, live, silent: args.json, drawn: 0 }

@@ -1,19 +1,19 @@
 //! The scenarios that have a name.
 
-use super::link::{Link, Path, Queue};
-use super::oscillator::Sway;
-use super::scenario::{Draw, Driver, Incident, Node, Scenario, What};
+use super::clusters::cluster;
+use super::link::Link;
+use super::pairs::pair;
+use super::scenario::{Draw, Driver, Node, Scenario};
+use super::shown::ClockKind;
 use crate::clock::Limits;
 use crate::proto::Average;
 use crate::time::{Offset, Rate, Span};
 
-const HOUR: Span = Span::from_secs(3_600);
-const HALF: Span = Span::from_secs(1_800);
 /// What quartz does: its rate moves by about this much each second.
-const WANDER: Rate = Rate::from_ppb(1.0);
+pub(super) const WANDER: Rate = Rate::from_ppb(1.0);
 
 /// Name and one line about it, in the order of tables.
-const NAMED: [(&str, &str); 7] = [
+const NAMED: [(&str, &str); 29] = [
     ("quiet", "an idle switch: 50 µs one way, 5 µs of jitter"),
     ("busy", "a loaded network: 100 µs of jitter"),
     ("bursty", "ten of every sixty packets in a direction queue for 2 ms more"),
@@ -21,6 +21,28 @@ const NAMED: [(&str, &str); 7] = [
     ("warm", "oscillators that wander ten times as much as usual"),
     ("falsetick", "one clock runs 400 ppm fast and jumps by half a second at half time"),
     ("badmaster", "the master's own oscillator wanders a hundred times as much as usual"),
+    ("ensemble", "five equal clocks on an idle network for four hours"),
+    ("liars-rate", "two of seven begin to run 0.2 ppm fast at half time"),
+    ("liars-time", "two of seven give stamps that are wrong by up to 5 ms at random"),
+    ("joiner", "a sixth, 10 ms off, joins at half time"),
+    ("stamps", "quiet, with the noise of a kernel's stamps"),
+    ("daemon", "quiet, where only the daemon itself can read the clock"),
+    ("system", "quiet, on system clocks with the granularity of a kernel's"),
+    ("pair-quiet", "one slave of a perfect master: 20 µs one way, 3 µs of jitter"),
+    ("pair-office", "50 µs one way, 20 µs of jitter"),
+    ("pair-bursts", "a tenth of the packets takes 300 µs more"),
+    ("pair-queue", "one way 3 µs, the other 100 µs of jitter"),
+    ("pair-wide", "100 µs one way, 100 µs of jitter"),
+    ("pair-sway", "quiet, and the slave's rate swings by ±1 ppm an hour"),
+    ("pair-loss", "15 % lost each way"),
+    ("pair-gauss", "normal delays, 40 ± 5 µs"),
+    ("pair-route", "one way gets 40 µs longer for 50 min"),
+    ("pair-jam", "one way takes up to 0.5 ms more for 5 min"),
+    ("pair-step", "the slave's clock jumps by 1 ms"),
+    ("pair-mute", "5 min without packets"),
+    ("pair-stamps", "one of the slave's stamps in a hundred is 100 µs too early"),
+    ("pair-longer", "both ways get 15 µs longer for good"),
+    ("pair-drift", "the slave's rate jumps by 2 ppm"),
 ];
 
 impl Default for Node {
@@ -31,7 +53,8 @@ impl Default for Node {
             offset: Draw::Within(Offset::from_nanos(50_000_000)),
             rate: Draw::Within(Rate::from_ppm(50.0)),
             wander: WANDER,
-            sway: None::<Sway>,
+            sway: None,
+            shows: ClockKind::Virtual,
             link: Link::default(),
             driver: Driver::default(),
             faulty: false,
@@ -47,7 +70,7 @@ impl Scenario {
         let named = |n: usize| Node { name: format!("node{n}"), ..node.clone() };
         Self {
             name: name.to_owned(),
-            duration: HOUR,
+            duration: Span::from_secs(3_600),
             warm_up: Span::from_secs(600),
             interval: Span::from_secs(1),
             burst: 4,
@@ -62,29 +85,7 @@ impl Scenario {
 
     /// The scenario of this name; none where there is none.
     pub fn named(name: &str) -> Option<Self> {
-        let path = match name {
-            "quiet" => jittery(5),
-            "busy" => jittery(100),
-            "bursty" => Path { queue: Some(QUEUE), ..jittery(10) },
-            "lossy" => Path { loss: 0.2, ..jittery(20) },
-            "warm" | "falsetick" | "badmaster" => jittery(20),
-            _ => return None,
-        };
-        let wander = if name == "warm" { Rate::from_ppb(10.0) } else { WANDER };
-        let node = Node { link: Link::even(path), wander, ..Node::default() };
-        let mut scenario = Self::uniform(name, 5, &node);
-        match name {
-            "falsetick" => {
-                let liar = &mut scenario.nodes[5];
-                liar.rate = Draw::Exactly(Rate::from_ppm(400.0));
-                liar.faulty = true;
-                let jump = What::Jump(Offset::from_nanos(500_000_000));
-                scenario.incidents.push(Incident { at: HALF, node: 5, what: jump });
-            }
-            "badmaster" => scenario.nodes[0].wander = Rate::from_ppb(100.0),
-            _ => {}
-        }
-        Some(scenario)
+        cluster(name).or_else(|| pair(name))
     }
 
     /// The names of the built-in scenarios.
@@ -96,12 +97,6 @@ impl Scenario {
     pub fn catalogue() -> impl Iterator<Item = (&'static str, &'static str)> {
         NAMED.into_iter()
     }
-}
-
-const QUEUE: Queue = Queue { every: 60, length: 10, wait: Span::from_millis(2) };
-
-fn jittery(micros: u64) -> Path {
-    Path { base: Span::from_micros(50), jitter: Span::from_micros(micros), ..Path::default() }
 }
 
 #[cfg(test)]

@@ -1,0 +1,183 @@
+//! What a whole round costs the master's core: polls out, replies in, estimates, the average and
+//! the deltas, without a socket. The replies are patched bytes, so that next to nothing but the
+//! core is measured.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use campanile::clock::Adjustment;
+use campanile::proto::{Core, Identity, Input, Master, MasterSettings, Output, Stamp};
+use campanile::time::{Local, Map, Offset, Rate, Shown, Span, Time};
+use campanile::wire::{
+    BootId, Buffer, Datagram, Header, LEN, Message, Name, NodeId, Rank, Reply, Term,
+};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+const INTERVAL: Span = Span::from_secs(1);
+const ONE_WAY: Span = Span::from_micros(50);
+/// The number of polls in a datagram's header, and where the fields are that differ from one
+/// reply to the next (docs/protocol.md).
+const POLL: u8 = 4;
+const KIND: usize = 3;
+const NONCE: usize = 40;
+const T2: usize = 48;
+const T3: usize = 56;
+
+/// A master, and as many slaves as there are templates of their replies.
+struct Cluster {
+    now: Time<Local>,
+    master: Master,
+    course: Map<Local, Shown>,
+    templates: Vec<Buffer>,
+    /// Replies on their way, in the order in which they arrive.
+    air: VecDeque<(Time<Local>, usize, Buffer)>,
+    draw: u64,
+    replies: u64,
+}
+
+fn addr(slave: usize) -> SocketAddr {
+    let host = Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + slave as u32);
+    (host, 7045).into()
+}
+
+fn slave(addr: SocketAddr) -> usize {
+    let SocketAddr::V4(addr) = addr else { panic!("all are IPv4") };
+    (addr.ip().to_bits() - Ipv4Addr::new(10, 0, 0, 0).to_bits()) as usize
+}
+
+/// A reply of a slave whose clock is some way ahead of the master's, and keeps time otherwise.
+fn template(slave: usize) -> Buffer {
+    let header = Header {
+        sender: NodeId(2 + slave as u64),
+        receiver: NodeId(1),
+        boot: BootId(1),
+        term: Term(1),
+        rank: Rank(0),
+        sequence: 1,
+    };
+    let reply = Reply {
+        nonce: 0,
+        t2: Time::from_nanos(0),
+        t3: Time::from_nanos(0),
+        t2_source: 1,
+        t3_follows: false,
+        correction: None,
+        map: Map {
+            at: Time::from_nanos(0),
+            reads: Time::from_nanos(slave as i64 % 100 * 1_000),
+            rate: Rate::ZERO,
+        },
+        remaining: Offset::ZERO,
+        rate: Rate::ZERO,
+        error: Span::MAX,
+        applied: 0,
+        steps: 0,
+    };
+    let mut buffer = [0; LEN];
+    Datagram { header, message: Message::Reply(reply) }.encode(&mut buffer);
+    buffer
+}
+
+impl Cluster {
+    fn new(slaves: usize) -> Self {
+        let now = Time::from_nanos(1_000_000_000_000);
+        let name = Name::new("master").expect("a good name");
+        let mut settings = MasterSettings::new(Identity { id: NodeId(1), boot: BootId(1), name });
+        settings.interval = INTERVAL;
+        settings.max_slaves = slaves;
+        settings.slaves = (0..slaves).map(addr).collect();
+        let course = Map { at: now, reads: Time::from_nanos(now.as_nanos()), rate: Rate::ZERO };
+        Self {
+            now,
+            master: Master::new(now, settings, course, [1; 32]),
+            course,
+            templates: (0..slaves).map(template).collect(),
+            air: VecDeque::new(),
+            draw: 1,
+            replies: 0,
+        }
+    }
+
+    /// Up to 8 µs of queueing, the same sequence in each run (xorshift64).
+    fn jitter(&mut self) -> Span {
+        self.draw ^= self.draw << 13;
+        self.draw ^= self.draw >> 7;
+        self.draw ^= self.draw << 17;
+        Span::from_nanos(self.draw >> 51)
+    }
+
+    fn answer(&mut self, slave: usize, poll: &Buffer) {
+        let t2 = self.now + ONE_WAY + self.jitter();
+        let t3 = t2 + Span::from_micros(20);
+        let t4 = t3 + ONE_WAY + self.jitter();
+        // None overtakes another.
+        let t4 = self.air.back().map_or(t4, |last| last.0.max(t4));
+        let mut reply = self.templates[slave];
+        reply[NONCE..T2].copy_from_slice(&poll[NONCE..T2]);
+        reply[T2..T3].copy_from_slice(&t2.as_nanos().to_be_bytes());
+        reply[T3..T3 + 8].copy_from_slice(&t3.as_nanos().to_be_bytes());
+        self.air.push_back((t4, slave, reply));
+    }
+
+    fn drain(&mut self) {
+        let mut buffer = [0; LEN];
+        while let Some(output) = self.master.poll(self.now, &mut buffer) {
+            match output {
+                Output::Send { to, .. } if buffer[KIND] == POLL => self.answer(slave(to), &buffer),
+                Output::Steer(adjustment) => {
+                    let here = self.course.anchored_at(self.now);
+                    self.course = match adjustment {
+                        Adjustment::Run { rate } => Map { rate, ..here },
+                        Adjustment::Step { by, rate } => {
+                            Map { reads: here.reads + by, rate, ..here }
+                        }
+                    };
+                    self.master.handle(self.now, Input::Steered { map: self.course });
+                }
+                Output::Send { .. } | Output::Publish(_) | Output::Event(_) => {}
+            }
+        }
+    }
+
+    fn run(&mut self, span: Span) {
+        let end = self.now + span;
+        loop {
+            self.drain();
+            let landing = self.air.front().map(|flight| flight.0);
+            let next = landing.into_iter().chain(self.master.deadline()).min();
+            let Some(next) = next.filter(|&next| next <= end) else { break };
+            self.now = next.max(self.now);
+            while self.air.front().is_some_and(|flight| flight.0 <= self.now) {
+                let Some((at, slave, bytes)) = self.air.pop_front() else { break };
+                let at = Stamp::daemon(at);
+                let from = addr(slave);
+                self.master.handle(self.now, Input::Datagram { from, at, bytes: &bytes });
+                self.replies += 1;
+            }
+        }
+        self.now = end;
+    }
+}
+
+fn round(c: &mut Criterion) {
+    let mut group = c.benchmark_group("round");
+    group.sample_size(10);
+    for slaves in [5, 100, 1_000] {
+        let mut cluster = Cluster::new(slaves);
+        cluster.run(INTERVAL.times(20));
+        assert!(cluster.master.cluster().is_some(), "the slaves are heard and averaged");
+        let before = cluster.replies;
+        cluster.run(INTERVAL.times(2));
+        let exchanges = (cluster.replies - before) / 2;
+        assert_eq!(exchanges, 4 * slaves as u64, "each slave answers a whole burst");
+        group.throughput(Throughput::Elements(exchanges));
+        group.bench_function(BenchmarkId::from_parameter(slaves), |b| {
+            b.iter(|| cluster.run(INTERVAL))
+        });
+        assert_eq!(cluster.master.counters().dropped_in_all(), 0, "every reply is taken");
+    }
+    group.finish();
+}
+
+criterion_group!(benches, round);
+criterion_main!(benches);

@@ -1,0 +1,107 @@
+//! Whether the bounds that the nodes publish are true, and how tight they are.
+
+use serde::Serialize;
+
+use super::machine::Machine;
+use crate::proto::Round;
+use crate::time::{Local, Offset, Rate, Span, Time, True};
+
+/// What a reader of the clock adds to a published bound for its age (the design figure of quartz).
+const GROWTH: Rate = Rate::from_ppm(15.0);
+
+/// Bounds against the truth, after the warm-up, over all healthy slaves: once a second each.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bounds {
+    /// How often a bound was looked at.
+    pub checks: u64,
+    /// How often the clock was further from cluster time than its bound said.
+    pub violations: u64,
+    /// Median of the bound.
+    pub p50_s: f64,
+    /// Median of the clock's error against cluster time.
+    pub error_p50_s: f64,
+    /// Median of bound/error.
+    pub tightness_p50: f64,
+}
+
+/// Cluster time as the master's last round left it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClusterTime {
+    at: Time<Local>,
+    began: Time<True>,
+    /// Cluster time minus the truth at the anchor.
+    error: Offset,
+    /// Against the master's Local.
+    rate: Rate,
+}
+
+impl ClusterTime {
+    /// As the master says at `t`, before it has steered its clock by the new average.
+    pub(super) fn new(master: &Machine, t: Time<True>, round: &Round) -> Self {
+        let error = master.error(t) - round.offset;
+        Self { at: master.local(t), began: t, error, rate: round.rate }
+    }
+
+    /// Cluster time minus the truth at `t`.
+    pub(super) fn error(&self, master: &Machine, t: Time<True>) -> Offset {
+        let local = master.local(t) - self.at;
+        self.error + local + self.rate.gain_over(local) - (t - self.began)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct BoundsBook {
+    violations: u64,
+    bounds: Vec<u64>,
+    errors: Vec<u64>,
+    tightness: Vec<f64>,
+}
+
+impl BoundsBook {
+    /// Looks at what a node published against its real error.
+    pub(super) fn look(&mut self, age: Span, bound: Span, error: Span) {
+        let bound = bound + GROWTH.gain_over(age.as_offset()).abs();
+        self.violations += u64::from(error > bound);
+        self.bounds.push(bound.as_nanos());
+        self.errors.push(error.as_nanos());
+        let nanos = error.as_nanos().max(1);
+        self.tightness.push(bound.as_nanos() as f64 / nanos as f64);
+    }
+
+    pub(super) fn outcome(mut self) -> Option<Bounds> {
+        let middle = self.bounds.len().checked_sub(1)? / 2;
+        let median = |of: &mut Vec<u64>| {
+            let (_, middle, _) = of.select_nth_unstable(middle);
+            Span::from_nanos(*middle).as_secs_f64()
+        };
+        let (p50_s, error_p50_s) = (median(&mut self.bounds), median(&mut self.errors));
+        let (_, tightness, _) = self.tightness.select_nth_unstable_by(middle, f64::total_cmp);
+        Some(Bounds {
+            checks: self.bounds.len() as u64,
+            violations: self.violations,
+            p50_s,
+            error_p50_s,
+            tightness_p50: *tightness,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_that_is_broken_is_counted_and_an_old_one_has_grown() {
+        let mut book = BoundsBook::default();
+        let micros = Span::from_micros;
+        for error in [5, 9, 11, 20, 30] {
+            book.look(Span::ZERO, micros(10), micros(error));
+        }
+        book.look(Span::from_secs(1), micros(10), micros(20));
+        book.look(Span::from_secs(1), micros(10), micros(26));
+        let bounds = book.outcome().unwrap();
+        assert_eq!((bounds.checks, bounds.violations), (7, 4));
+        assert_eq!((bounds.p50_s, bounds.error_p50_s), (10e-6, 20e-6));
+        assert_eq!(BoundsBook::default().outcome(), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! Master and slave as people and programs see them.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::{assert_refused, campanile, run, stdout};
+
+#[test]
+fn master_and_slave_speak_json_in_seconds_and_end_in_order() {
+    let pace = ["--json", "--report-interval", "400ms", "--listen", "127.0.0.1:0"];
+    let mut master = campanile()
+        .args(["master", "--name", "m", "--interval", "100ms", "--duration", "2s"])
+        .args(pace)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(master.stdout.take().unwrap()).lines();
+    let start: Value = serde_json::from_str(&told.next().unwrap().unwrap()).unwrap();
+    assert_eq!((&start["event"], &start["node"]), (&"start".into(), &"m".into()));
+    let slave = campanile()
+        .args(["slave", "--name", "s", "--clock", "virtual:offset=+250ms,drift=-40ppm"])
+        .args(["--duration", "1300ms", "--master", start["addr"].as_str().unwrap()])
+        .args(pace)
+        .output()
+        .unwrap();
+    let of_master: Vec<_> = told.map(|line| line.unwrap()).collect();
+    assert!(master.wait().unwrap().success() && slave.status.success());
+    assert!(slave.stderr.is_empty(), "{}", String::from_utf8_lossy(&slave.stderr));
+
+    let master = Told::parse(of_master.iter().map(String::as_str));
+    assert_eq!(master.one("joined")["node"], "s");
+    assert_eq!(master.one("formed")["members"], 2);
+    assert_eq!(master.one("left")["said_so"], true);
+    assert!(master.all("round").len() >= 5 && master.all("slot").len() >= 5);
+    assert!(master.all("slot").iter().all(|slot| slot["node"] == "s" && slot["reach"].is_u64()));
+    assert!(master.all("report").len() >= 3);
+    let end = master.0.last().unwrap();
+    assert_eq!(end["event"], "end");
+    assert!(end["sent"].is_u64() && end["dropped"].is_object());
+    let p99 = end["cluster"]["round_trip"]["p99_s"].as_f64().unwrap();
+    assert!(0.0 < p99 && p99 < 0.01, "{end}");
+
+    let slave = Told::parse(stdout(&slave).lines());
+    assert_eq!(slave.one("following")["node"], "m");
+    let by = slave.all("stepped")[0]["by_s"].as_f64().unwrap();
+    assert!((-0.26..-0.1).contains(&by), "half of 250 ms or all of it: {by}");
+    let last = slave.all("adjusted").last().unwrap()["offset_s"].as_f64().unwrap();
+    assert!(last.abs() < 1e-3, "{last}");
+    assert!(slave.all("adjusted").iter().all(|a| a["offset_s"].is_f64() && a["rate"].is_f64()));
+    assert!(slave.all("course").iter().all(|c| c["raw_ns"].is_i64() && c["shown_ns"].is_i64()));
+}
+
+/// What a daemon told in JSON.
+struct Told(Vec<Value>);
+
+impl Told {
+    fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
+        let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines.iter().all(|line| line["event"].is_string() && line["t_s"].is_number()));
+        Self(lines)
+    }
+
+    fn all(&self, event: &str) -> Vec<&Value> {
+        self.0.iter().filter(|line| line["event"] == event).collect()
+    }
+
+    fn one(&self, event: &str) -> &Value {
+        let all = self.all(event);
+        assert_eq!(all.len(), 1, "{event}: {:?}", self.0);
+        all[0]
+    }
+}
+
+#[test]
+fn a_lonely_master_says_so_once_and_goes_on() {
+    let args = ["master", "--listen", "127.0.0.1:0", "--interval", "50ms", "--duration", "600ms"];
+    let output = run(&[&args[..], &["--report-interval", "200ms"]].concat());
+    assert!(output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("no slave can be reached").count(), 1, "{said}");
+    assert!(said.contains("datagrams in"), "{said}");
+    let quiet = run(&[&args[..], &["--quiet"]].concat());
+    let said = String::from_utf8_lossy(&quiet.stderr);
+    assert_eq!(said.lines().count(), 1, "only what goes wrong: {said}");
+}
+
+#[test]
+fn an_identity_lasts_where_there_is_a_place_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let id = |extra: &[&str]| {
+        let args = ["slave", "--listen", "127.0.0.1:0", "--duration", "100ms", "--json"];
+        let output = run(&[&args[..], extra].concat());
+        let first: Value = serde_json::from_str(stdout(&output).lines().next().unwrap()).unwrap();
+        first["id"].as_str().unwrap().to_owned()
+    };
+    let kept = ["--state-dir", state.to_str().unwrap()];
+    let first = id(&kept);
+    assert_eq!(first.len(), 16);
+    assert_eq!(id(&kept), first);
+    assert_ne!(id(&[]), id(&[]));
+    std::fs::write(state.join("node-id"), "not an id").unwrap();
+    let output = run(&[&["slave", "--listen", "127.0.0.1:0"][..], &kept].concat());
+    assert_refused(&output, 2, &["--state-dir", "16 hex digits"]);
+}
+
+#[test]
+fn whoever_stops_reading_ends_it_quietly() {
+    for args in [
+        &["master", "--listen", "127.0.0.1:0", "--json", "--interval", "50ms"][..],
+        &["demo", "--rounds", "100000", "--interval", "50ms"],
+    ] {
+        let mut child =
+            campanile().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("{args:?} goes on without a reader");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
