@@ -76,6 +76,7 @@ fn run_with<C: Core, K: Clock>(
         own: plan.identity.id,
         masters: plan.names.join(", "),
         started,
+        state_dir: plan.node.state_dir.clone(),
         subjects: plan.slaves.min(MAX_SUBJECTS),
     };
     let mut journal = Journal::new(heading, plan.output, log);

@@ -26,6 +26,14 @@ impl Failure {
         Self::Input(why.to_string())
     }
 
+    /// What is wrong, in one line.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Failure::Failed(why) | Failure::Input(why) => why,
+            Failure::ReaderGone => "nobody reads the output any more",
+        }
+    }
+
     /// Says it on standard error in one line, and gives the exit code.
     pub(super) fn report(&self, command: &str) -> ExitCode {
         match self {

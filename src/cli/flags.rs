@@ -84,8 +84,8 @@ pub(super) struct NodeFlags {
     #[arg(long, env = "CAMPANILE_NAME", value_name = "NAME", value_parser = name)]
     pub(super) name: Option<Name>,
 
-    /// Keep this node's identity over restarts, in the file node-id of this directory [default:
-    /// a new identity at each start]
+    /// Keep this node's identity and the rate it has learned over restarts, in the files node-id
+    /// and drift of this directory [default: a new identity and an unknown rate at each start]
     #[arg(long, env = "CAMPANILE_STATE_DIR", value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
 }
@@ -197,7 +197,7 @@ fn max_slew(text: &str) -> Result<Rate, String> {
     units::rate(text, Rate::from_ppm(1.0), Rate::from_ppm(50_000.0))
 }
 
-fn name(text: &str) -> Result<Name, String> {
+pub(super) fn name(text: &str) -> Result<Name, String> {
     Name::new(text).map_err(|_| {
         format!(
             "allowed is 1 to {} bytes without control characters, and no blanks at the ends",

@@ -1,11 +1,10 @@
 //! Who this node is: its id, kept over restarts where it has a directory to keep it in.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use super::failure::Failure;
 use super::flags::NodeFlags;
+use super::state::State;
 use crate::os;
 use crate::proto::Identity;
 use crate::wire::{BootId, Name, NodeId};
@@ -47,23 +46,16 @@ pub(super) fn drawn() -> Result<NodeId, Failure> {
 
 /// The id in the directory; at the first start a new one, which stays there.
 fn kept(dir: &Path) -> Result<NodeId, Failure> {
-    let path = dir.join(FILE);
-    let fail = |what: &str, error: &io::Error| {
-        Failure::failed(format!("--state-dir {}: cannot {what} {FILE}: {error}", dir.display()))
-    };
-    match fs::read_to_string(&path) {
-        Ok(text) => parsed(text.trim()).ok_or_else(|| {
-            Failure::input(format!(
-                "--state-dir {}: {FILE} does not hold 16 hex digits; remove it for a new identity",
-                dir.display()
-            ))
+    let state = State::new(dir);
+    match state.read(FILE)? {
+        Some(text) => parsed(&text).ok_or_else(|| {
+            state.broken(FILE, "does not hold 16 hex digits; remove it for a new identity")
         }),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        None => {
             let id = drawn()?;
-            store(dir, &path, id).map_err(|error| fail("write", &error))?;
+            state.write(FILE, &id.to_string())?;
             Ok(id)
         }
-        Err(error) => Err(fail("read", &error)),
     }
 }
 
@@ -73,22 +65,10 @@ fn parsed(text: &str) -> Option<NodeId> {
     Some(NodeId(id))
 }
 
-/// Writes the file whole or not at all: a crash leaves the old state.
-fn store(dir: &Path, path: &Path, id: NodeId) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
-    let draft = dir.join(format!("{FILE}.{}", std::process::id()));
-    let mut file = File::create(&draft)?;
-    let written = writeln!(file, "{id}").and_then(|()| file.sync_all());
-    let moved = written.and_then(|()| fs::rename(&draft, path));
-    if moved.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    moved?;
-    File::open(dir)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -104,11 +84,5 @@ mod tests {
             assert!(matches!(kept(&state), Err(Failure::Input(_))), "{broken:?}");
             assert_eq!(fs::read_to_string(state.join(FILE)).unwrap(), broken);
         }
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_is_a_failure() {
-        let said = kept(Path::new("/dev/null/x")).unwrap_err();
-        assert!(matches!(said, Failure::Failed(why) if why.starts_with("--state-dir /dev/null/x")));
     }
 }

@@ -2,18 +2,20 @@
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::flags::{Detail, OutputFlags};
 use super::out::{Out, log};
 use super::record::{self, Body, Line};
 use super::roster::Roster;
+use super::state::Drift;
 use super::words::{self, Scene, Weight};
 use crate::clock::Raw;
 use crate::net::{Moment, NetStats, Observer};
 use crate::proto::{Counters, Event};
 use crate::report::{Book, LogWriter, human, human_count};
-use crate::time::{Local, Map, Shown, Span, Time};
+use crate::time::{Local, Map, Rate, Shown, Span, Time};
 use crate::wire::NodeId;
 
 /// Which side of the protocol a node is on.
@@ -30,6 +32,8 @@ pub(super) struct Heading {
     /// Where masters are looked for, as it was typed.
     pub(super) masters: String,
     pub(super) started: Time<Local>,
+    /// Where the learned rate is kept.
+    pub(super) state_dir: Option<PathBuf>,
     /// Slaves that get histograms of their own.
     pub(super) subjects: usize,
 }
@@ -44,6 +48,8 @@ pub(super) struct Journal {
     book: Book,
     log: Option<LogWriter>,
     log_failure: Option<Failure>,
+    drift: Option<Drift>,
+    drift_failure: Option<Failure>,
     roster: Roster,
     status: Option<String>,
     /// When the interval that is being measured began, and when it shall end.
@@ -62,6 +68,8 @@ impl Journal {
             book: Book::new(heading.subjects),
             log,
             log_failure: None,
+            drift: heading.state_dir.as_deref().map(Drift::new),
+            drift_failure: None,
             roster: Roster::default(),
             status: None,
             since: heading.started,
@@ -86,7 +94,8 @@ impl Journal {
     /// # Errors
     /// Where something could not be printed or recorded.
     pub(super) fn end(self) -> Result<(), Failure> {
-        self.out.end().and(self.log_failure.map_or(Ok(()), Err))
+        let failure = self.log_failure.or(self.drift_failure);
+        self.out.end().and(failure.map_or(Ok(()), Err))
     }
 
     fn age(&self, now: Time<Local>) -> Span {
@@ -147,6 +156,28 @@ impl Journal {
         }
     }
 
+    /// Keeps what was learned of our own rate.
+    fn learn(&mut self, now: Time<Local>, rate: Rate) {
+        let kept = self.drift.as_mut().map_or(Ok(()), |drift| drift.learn(now, rate));
+        self.note_drift(now, kept);
+    }
+
+    fn note_drift(&mut self, now: Time<Local>, kept: Result<(), Failure>) {
+        self.drift_failure = kept.err();
+        if let Some(failure) = &self.drift_failure {
+            let text = failure.text().to_owned();
+            self.warn(self.age(now), &text);
+        }
+    }
+
+    fn warn(&mut self, age: Span, text: &str) {
+        if self.json {
+            self.out.json(&Line::other("warning", age, Body::Warning { text }));
+        } else {
+            log(age, text);
+        }
+    }
+
     /// Writes the interval that ends `now` to the log file, if there is one.
     fn record(&mut self, now: Time<Local>) {
         let (from, to) = (self.age(self.since), self.age(now));
@@ -155,11 +186,7 @@ impl Journal {
             Ok(()) => self.log_failure = None,
             Err(error) => {
                 let text = error.to_string();
-                if self.json {
-                    self.out.json(&Line::other("warning", to, Body::Warning { text: &text }));
-                } else {
-                    log(to, &text);
-                }
+                self.warn(to, &text);
                 self.log_failure = Some(Failure::failed(text));
             }
         }
@@ -206,6 +233,11 @@ impl Observer for Journal {
         if !leaves {
             self.measure(event);
         }
+        match event {
+            Event::Adjusted(adjusted) => self.learn(moment.local, adjusted.rate),
+            Event::Round(round) => self.learn(moment.local, round.rate),
+            _ => {}
+        }
         self.tell(event, self.age(moment.local));
         if leaves {
             self.measure(event);
@@ -246,6 +278,8 @@ impl Observer for Journal {
 
     fn finish(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) {
         let age = self.age(moment.local);
+        let kept = self.drift.as_ref().map_or(Ok(()), Drift::keep);
+        self.note_drift(moment.local, kept);
         self.record(moment.local);
         if self.json {
             let total = self.book.total();

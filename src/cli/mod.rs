@@ -18,6 +18,7 @@ mod report;
 mod roster;
 mod sim;
 mod slave;
+mod state;
 mod usage;
 mod words;
 
@@ -39,7 +40,6 @@ use failure::Failure;
     version,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_help = "\
 Begin with `campanile demo`: a master pulls five wrong clocks together before your eyes.
 

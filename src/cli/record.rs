@@ -68,6 +68,12 @@ pub(super) enum Body<'a> {
         node: Node<'a>,
         by_s: f64,
     },
+    Path {
+        #[serde(flatten)]
+        node: Node<'a>,
+        by_s: f64,
+        one_way: bool,
+    },
     MasterLeft {
         #[serde(flatten)]
         node: Node<'a>,
@@ -180,6 +186,13 @@ fn body<'a>(event: &'a Event, name: &'a str) -> Option<(&'static str, Body<'a>)>
             ("falseticker", Body::Falseticker { node: node(who), by_s: secs(*by) })
         }
         Event::Counted(who) => ("counted", Body::Node(node(who))),
+        Event::LocalStepped { who, by } => {
+            ("local_stepped", Body::Falseticker { node: node(who), by_s: secs(*by) })
+        }
+        Event::PathChanged { who, by, one_way } => {
+            let (node, by_s) = (node(who), secs(*by));
+            ("path_changed", Body::Path { node, by_s, one_way: *one_way })
+        }
         Event::Hold => ("hold", Body::Nothing {}),
         Event::Resumed => ("resumed", Body::Nothing {}),
         Event::Round(round) => ("round", self::round(round)),

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::flags::{self, NodeFlags, OutputFlags, Target};
 use super::identity::identity;
 use super::journal::Role;
+use super::state::saved_rate;
 use crate::proto::{self, SlaveSettings};
 use crate::wire::DEFAULT_PORT;
 
@@ -61,6 +62,7 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
     }
     let settings = SlaveSettings {
         masters,
+        saved_rate: saved_rate(args.node.state_dir.as_deref())?,
         limits: args.node.limits(),
         ..SlaveSettings::new(identity.clone())
     };

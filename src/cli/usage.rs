@@ -18,8 +18,11 @@ pub(super) fn complaint(error: &Error, command: &Command, args: &[OsString]) -> 
         (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(argument)) => {
             value(error, &argument, command, args)
         }
-        (ErrorKind::UnknownArgument, Some(argument)) => {
+        (ErrorKind::UnknownArgument, Some(argument)) if argument.starts_with('-') => {
             format!("{argument}: there is no such flag{}", hint(error))
+        }
+        (ErrorKind::UnknownArgument, Some(argument)) => {
+            format!("{argument}: nothing is expected there; --help lists what is")
         }
         (ErrorKind::MissingRequiredArgument, Some(argument)) => {
             format!("{argument} is missing; try --help")
@@ -39,7 +42,7 @@ fn value(error: &Error, argument: &str, command: &Command, args: &[OsString]) ->
     let allowed = match (error.source(), texts(error, ContextKind::ValidValue)) {
         (Some(why), _) => why.to_string(),
         (None, values) if !values.is_empty() => format!("allowed is {}", values.join(", ")),
-        _ => format!("it needs a value, {}", argument.trim_start_matches(flag).trim()),
+        _ => format!("needs a value, {}", argument.trim_start_matches(flag).trim()),
     };
     let from_environment = variable_of(command, flag).filter(|_| !typed(args, flag));
     match from_environment {

@@ -51,9 +51,7 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
     Some(match event {
         Event::Joined(who) => format!("slave {} joined from {}", who.name, who.addr),
         Event::Left { who, said_so: true } => format!("slave {} left", who.name),
-        Event::Left { who, said_so: false } => {
-            format!("slave {} is forgotten after its long silence", who.name)
-        }
+        Event::Left { who, .. } => format!("slave {} is forgotten, long silent", who.name),
         Event::Restarted(who) => format!("slave {} restarted", who.name),
         Event::Moved { who, from } => {
             format!("slave {} moved from {from} to {}", who.name, who.addr)
@@ -69,6 +67,12 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
         Event::Formed { members } => format!("cluster time was formed from {members} clocks"),
         Event::Falseticker { who, by } => falseticker(who, *by, scene.own),
         Event::Counted(who) => format!("{} counts again", member(who, scene.own)),
+        Event::LocalStepped { who, by } => format!(
+            "slave {}: its free-running clock jumped by {}; did the machine sleep?",
+            who.name,
+            human_offset(*by)
+        ),
+        Event::PathChanged { who, by, one_way } => path_changed(who, *by, *one_way),
         Event::Hold => "no majority of the clocks agrees: cluster time goes on by prediction \
                         until one does"
             .to_owned(),
@@ -105,6 +109,13 @@ fn falseticker(who: &Who, by: Offset, own: NodeId) -> String {
         "{} is a falseticker, {far} {side} the others' median: it is corrected and not counted",
         member(who, own)
     )
+}
+
+fn path_changed(who: &Who, by: Offset, one_way: bool) -> String {
+    let side = if by < Offset::ZERO { "shorter" } else { "longer" };
+    let (by, ways) = (human(by.abs()), if one_way { "one way alone" } else { "both ways" });
+    let bound = if one_way { "; half of it is in the slave's error bound" } else { "" };
+    format!("slave {}: the path got {side} by {by}, {ways}{bound}", who.name)
 }
 
 fn member(who: &Who, own: NodeId) -> String {

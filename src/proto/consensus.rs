@@ -31,6 +31,8 @@ pub fn within(opinion: Offset, centre: Offset, tolerance: Span) -> bool {
 pub fn average(how: Average, opinions: &[Offset]) -> Option<Offset> {
     match how {
         Average::Plain => mean(opinions),
+        // Its weights are the ensemble's own: see `weighted`.
+        Average::Ensemble => mean(opinions),
         Average::Trimmed => {
             let mut sorted = opinions.to_vec();
             sorted.sort_unstable();
@@ -46,6 +48,96 @@ fn mean(opinions: &[Offset]) -> Option<Offset> {
     let count = i128::try_from(opinions.len()).ok().filter(|&n| n > 0)?;
     let sum: i128 = opinions.iter().map(|o| i128::from(o.as_nanos())).sum();
     Some(Offset::from_nanos(sum.div_euclid(count) as i64))
+}
+
+/// One opinion and how much its clock is worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weighed {
+    /// The opinion.
+    pub opinion: Offset,
+    /// Its weight, ≥ 0; only the ratios matter.
+    pub weight: f64,
+}
+
+/// Least scale of disagreement, in ns: below it nobody is an outlier.
+const LEAST_SCALE: f64 = 20.0;
+/// From the median absolute deviation to a standard deviation, for normal noise.
+const MAD_TO_SIGMA: f64 = 1.4826;
+/// Up to so many deviations an opinion counts in full, beyond the second not at all (Huber's
+/// weight, cut off as Hampel does: *The influence curve and its role in robust estimation*, 1974).
+const FULL: f64 = 2.0;
+const NOTHING: f64 = 8.0;
+
+/// The robust weighted average: `centre` + Σ w·h·(e − centre)/Σ w, where h falls from 1 to 0 with
+/// the distance from the centre in units of the opinions' own spread, `scale` (see [`spread`]).
+pub fn weighted(centre: Offset, scale: f64, opinions: &[Weighed]) -> Offset {
+    let total: f64 = opinions.iter().map(|o| o.weight).sum();
+    if total <= 0.0 {
+        return centre;
+    }
+    let pulled = opinions.iter().map(|o| {
+        let away = (o.opinion - centre).as_nanos() as f64;
+        let u = away.abs() / scale.max(LEAST_SCALE);
+        let h = match u {
+            u if u < FULL => 1.0,
+            u if u <= NOTHING => FULL / u,
+            _ => 0.0,
+        };
+        o.weight * h * away
+    });
+    centre + Offset::from_nanos((pulled.sum::<f64>() / total).round() as i64)
+}
+
+/// The opinions' robust standard deviation, in ns: 1.4826 times the median distance from `centre`.
+pub fn spread(centre: Offset, opinions: &[Offset]) -> f64 {
+    let away: Vec<_> = opinions.iter().map(|&o| (o - centre).abs().as_offset()).collect();
+    let middle = median(&away).unwrap_or(Offset::ZERO).as_nanos() as f64;
+    MAD_TO_SIGMA * middle.max(LEAST_SCALE)
+}
+
+/// Weights that add up to 1, none greater than `cap`; what is cut off goes to the others in
+/// proportion. A cap below 1/n is raised to it.
+pub fn capped(weights: &mut [f64], cap: f64) {
+    let n = weights.len() as f64;
+    if weights.iter().all(|w| *w <= 0.0) {
+        weights.fill(1.0 / n.max(1.0));
+    }
+    let cap = cap.max(1.0 / n.max(1.0));
+    let total: f64 = weights.iter().sum();
+    weights.iter_mut().for_each(|w| *w /= total);
+    // The capped set only grows; each turn fixes one member more, and a few turns are enough.
+    for _ in 0..8 {
+        let (full, rest) = weights.iter().fold((0.0, 0.0), |(full, rest), &w| {
+            if w >= cap { (full + cap, rest) } else { (full, rest + w) }
+        });
+        let scale = if rest > 0.0 { ((1.0 - full) / rest).max(0.0) } else { 1.0 };
+        weights.iter_mut().for_each(|w| *w = if *w >= cap { cap } else { *w * scale });
+        if weights.iter().all(|w| *w <= cap * (1.0 + 1e-12)) {
+            return;
+        }
+    }
+}
+
+/// How many of the intervals `opinion ± bound` share a point, at most (Marzullo and Owicki,
+/// *Maintaining the time in a distributed system*, 1985).
+pub fn agreeing(intervals: &[(Offset, Span)]) -> usize {
+    let mut edges: Vec<(Offset, i8)> = Vec::with_capacity(2 * intervals.len());
+    for &(opinion, bound) in intervals {
+        // Where edges coincide the beginnings come first: touching is agreeing.
+        edges.push((opinion - bound.as_offset(), 0));
+        edges.push((opinion + bound.as_offset(), 1));
+    }
+    edges.sort_unstable();
+    let (mut open, mut most) = (0_usize, 0);
+    for (_, edge) in edges {
+        if edge == 0 {
+            open += 1;
+            most = most.max(open);
+        } else {
+            open = open.saturating_sub(1);
+        }
+    }
+    most
 }
 
 #[cfg(test)]
@@ -75,6 +167,37 @@ mod tests {
         let far = offsets(&[i64::MAX, i64::MAX, i64::MIN]);
         assert!(average(Average::Plain, &far).is_some());
         assert!(!within(far[0], far[2], Span::from_secs(1)));
+    }
+
+
+    #[test]
+    fn an_outlier_has_no_pull_and_a_good_clock_has_most() {
+        let of = |nanos: i64, weight| Weighed { opinion: Offset::from_nanos(nanos), weight };
+        let all = [of(-100, 1.0), of(0, 1.0), of(100, 2.0), of(5_000_000, 1.0)];
+        let centre = Offset::ZERO;
+        let scale = spread(centre, &all.map(|o| o.opinion));
+        // The mean of the three with their weights, over the weight of all four.
+        assert_eq!(weighted(centre, scale, &all), Offset::from_nanos(20));
+        assert_eq!(weighted(centre, scale, &[]), centre);
+    }
+
+    #[test]
+    fn no_weight_above_the_cap_and_all_together_one() {
+        let mut weights = [100.0, 1.0, 1.0, 1.0, 1.0];
+        capped(&mut weights, 0.4);
+        assert!((weights[0] - 0.4).abs() < 1e-9, "{weights:?}");
+        assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{weights:?}");
+        let mut none = [0.0, 0.0];
+        capped(&mut none, 0.4);
+        assert_eq!(none, [0.5, 0.5]);
+    }
+
+    #[test]
+    fn agreement_is_the_most_that_share_a_point() {
+        let of = |o: i64, b: u64| (Offset::from_nanos(o), Span::from_nanos(b));
+        assert_eq!(agreeing(&[of(0, 10), of(15, 5), of(-40, 5), of(8, 1)]), 2);
+        assert_eq!(agreeing(&[of(0, 10), of(5, 10), of(9, 10)]), 3);
+        assert_eq!(agreeing(&[]), 0);
     }
 
     fn how() -> impl Strategy<Value = Average> {

@@ -4,13 +4,14 @@
 //! Scientific Instruments* 70, 1999): of each member the ensemble remembers where its free-running
 //! clock was against cluster time and how fast it ran, and asks where cluster time must therefore
 //! be now. A member that joins or leaves then moves nothing, and cluster time never sees what the
-//! disciplines do. The master is a member without privilege.
+//! disciplines do. The master is a member without privilege: everything is against the flywheel.
 
 use std::collections::BTreeMap;
 
-use super::consensus::{average, median, within};
+use super::consensus::{Weighed, agreeing, average, capped, median, spread, weighted, within};
 use super::settings::Average;
-use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
+use super::track::{Estimate, Wheel};
+use crate::time::{Cluster, Local, Map, Offset, Rate, Remote, Shown, Span, Time};
 use crate::wire::{NodeId, Standing};
 
 /// In so many first rounds cluster time is formed anew from the clocks as they are shown.
@@ -18,23 +19,45 @@ const START_ROUNDS: u32 = 3;
 /// Until this round of the ensemble the members' rates come straight from their tracks, later by
 /// slow learning.
 const WARM_UP_ROUNDS: u32 = 16;
-/// Time constant of learning a member's rate, young and old: τ grows with the ensemble's age.
+/// Time constant of learning a member's rate, young and old: τ is a quarter of the ensemble's age.
 const TAU_YOUNG: f64 = 8.0;
 const TAU_OLD: f64 = 300.0;
-/// A former falseticker must agree for so many rounds before it counts again.
+/// Time constant with which the rate of cluster time follows the members' rates, seconds.
+const TAU_RATE: f64 = 30.0;
+/// After the warm-up the rate of cluster time changes by no more than 0.1 ppm a minute.
+const RATE_PACE: f64 = 0.1e-6 / 60.0;
+/// A former falseticker must agree within half the tolerance for so many rounds before it counts.
 const PROBATION: u32 = 8;
+/// A joiner's weight grows from nothing to its full over so many seconds.
+const RAMP: f64 = 600.0;
+/// Smoothing of a member's variance per round, its first value and its least (s²).
+const VARIANCE_GAIN: f64 = 0.01;
+const VARIANCE_FIRST: f64 = 1e-12;
+const VARIANCE_LEAST: f64 = 1e-18;
+/// No member weighs more than this, nor more than twice its share.
+const WEIGHT_CAP: f64 = 0.4;
+/// Bounds narrower than this (of the master itself: nil) must not make neighbours disagree.
+const LEAST_BOUND: Span = Span::from_micros(1);
+/// Members with a good outside source pull cluster time by at most 0.05 ppm.
+const REFERENCE_PULL: f64 = 0.05e-6;
 
 /// One member's clock at the common instant of a round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
     /// Whose.
     pub id: NodeId,
-    /// Its Local minus the master's Local; zero for the master itself.
+    /// Its Local minus the flywheel.
     pub offset: Offset,
-    /// The rate of its Local against the master's Local; zero for the master itself.
+    /// The rate of its Local against the flywheel.
     pub rate: Rate,
+    /// The hard bound of the offset; zero for the master itself.
+    pub bound: Span,
     /// What it shows.
     pub shown: Time<Shown>,
+    /// The rate of cluster time against its Local that it remembers from before.
+    pub saved: Option<Rate>,
+    /// It has a good outside source: what it shows is worth more than what the others show.
+    pub reference: bool,
 }
 
 /// What a round says of one member.
@@ -44,9 +67,11 @@ pub struct Verdict {
     pub id: NodeId,
     /// How it stands from now on.
     pub standing: Standing,
-    /// Its opinion of cluster time minus the median of all opinions, negated, so that positive
-    /// means that its clock is ahead of where it was expected.
+    /// How far its clock is from where it was expected, against the median of all; positive:
+    /// ahead.
     pub offset: Offset,
+    /// Its part in the average, 0 … 1.
+    pub weight: f64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +80,14 @@ struct Member {
     phase: Offset,
     /// The rate of its Local against cluster time.
     rate: Rate,
+    /// Smoothed square of its distance from the median, s².
+    variance: f64,
     /// Rounds for which it has yet to agree before it counts; 0: it counts.
     probation: u32,
-    seen: Time<Local>,
+    joined: Time<Wheel>,
+    seen: Time<Wheel>,
+    /// The round it was last read in.
+    round: u32,
 }
 
 /// The time scale.
@@ -66,9 +96,9 @@ pub struct Ensemble {
     average: Average,
     tolerance: Span,
     members: BTreeMap<NodeId, Member>,
-    cluster: Option<Map<Local, Cluster>>,
+    cluster: Option<Map<Wheel, Cluster>>,
     rounds: u32,
-    started: Time<Local>,
+    started: Time<Wheel>,
     held: bool,
 }
 
@@ -86,9 +116,26 @@ impl Ensemble {
         }
     }
 
-    /// The master's Local to cluster time; none before the first round with company.
-    pub fn cluster(&self) -> Option<&Map<Local, Cluster>> {
+    /// The flywheel to cluster time; none before the first round with company.
+    pub fn cluster(&self) -> Option<&Map<Wheel, Cluster>> {
         self.cluster.as_ref()
+    }
+
+    /// The master's own Local to cluster time, by the wheel's map of now.
+    pub fn for_master(&self, wheel: &Map<Local, Wheel>) -> Option<Map<Local, Cluster>> {
+        let cluster = self.cluster?;
+        let rate = cluster.rate.on_top_of(wheel.rate);
+        Some(Map { at: wheel.at, reads: cluster.reading(wheel.reads), rate })
+    }
+
+    /// A slave's Local to cluster time. The master's own wander is not in it: the slave is
+    /// measured against the wheel.
+    pub fn for_slave(&self, estimate: &Estimate) -> Option<Map<Remote, Cluster>> {
+        let cluster = self.cluster?;
+        let at = (estimate.at + estimate.offset).sent_away();
+        let wheel = Time::from_nanos((at - estimate.wheel_offset).as_nanos());
+        let rate = cluster.rate.on_top_of(estimate.wheel_rate.reversed());
+        Some(Map { at, reads: cluster.reading(wheel), rate })
     }
 
     /// Whether no majority agreed in the last round, so that cluster time goes on by prediction.
@@ -97,9 +144,9 @@ impl Ensemble {
     }
 
     /// Closes a round at `at` with the readings of all members that can be reached, the master's
-    /// own among them. One reading alone forms no cluster time.
-    pub fn round(&mut self, at: Time<Local>, readings: &[Reading]) -> Vec<Verdict> {
-        if self.cluster.is_none() && readings.len() < 2 {
+    /// own among them. One reading alone forms no cluster time. O(n log n).
+    pub fn round(&mut self, at: Time<Wheel>, readings: &[Reading]) -> Vec<Verdict> {
+        if readings.is_empty() || self.cluster.is_none() && readings.len() < 2 {
             return Vec::new();
         }
         self.rounds = self.rounds.saturating_add(1);
@@ -107,31 +154,23 @@ impl Ensemble {
             Some(cluster) if self.rounds > START_ROUNDS => cluster.anchored_at(at),
             _ => self.form(at, readings),
         };
-        self.members.retain(|id, _| readings.iter().any(|r| r.id == *id));
         let opinions: Vec<_> = readings.iter().map(|r| self.opinion(at, r, &predicted)).collect();
+        let rounds = self.rounds;
+        self.members.retain(|_, member| member.round == rounds);
         let centre = median(&opinions).unwrap_or(Offset::ZERO);
-        let verdicts = self.judge(readings, &opinions, centre);
-        let counted: Vec<_> = verdicts
-            .iter()
-            .zip(&opinions)
-            .filter(|(v, _)| v.standing == Standing::Counted)
-            .map(|(_, &o)| o)
-            .collect();
-        let agreeing = opinions.iter().filter(|&&o| within(o, centre, self.tolerance)).count();
-        self.held = 2 * agreeing <= opinions.len();
-        let moved = match average(self.average, &counted) {
-            Some(moved) if !self.held => moved,
-            _ => Offset::ZERO,
-        };
-        let cluster = Map { reads: predicted.reads + moved, ..predicted };
-        self.learn(&cluster, readings);
-        let rate = self.rate(readings, &verdicts).unwrap_or(predicted.rate);
-        self.cluster = Some(Map { rate, ..cluster });
+        let mut verdicts = self.judge(at, readings, &opinions, centre);
+        self.held = !self.majority(readings, &opinions, centre);
+        let moved = self.average(at, &opinions, centre, &mut verdicts);
+        let moved = if self.held { Offset::ZERO } else { moved };
+        let pulled = self.pull(at, &predicted, readings, &verdicts);
+        let cluster = Map { reads: predicted.reads + moved + pulled, ..predicted };
+        self.learn(&cluster, readings, &opinions, centre);
+        self.cluster = Some(Map { rate: self.rate(at, &predicted, readings, &verdicts), ..cluster });
         verdicts
     }
 
     /// Phase and rate by the medians of what is shown, while steps are still allowed.
-    fn form(&mut self, at: Time<Local>, readings: &[Reading]) -> Map<Local, Cluster> {
+    fn form(&mut self, at: Time<Wheel>, readings: &[Reading]) -> Map<Wheel, Cluster> {
         if self.cluster.is_none() {
             self.started = at;
         }
@@ -139,238 +178,208 @@ impl Ensemble {
         let first = readings[0].shown;
         let shown: Vec<_> = readings.iter().map(|r| r.shown - first).collect();
         let middle = first + median(&shown).unwrap_or(Offset::ZERO);
-        let rate = median_rate(readings);
+        let rate = free_rate(readings);
         let map = Map { at, reads: Time::from_nanos(middle.as_nanos()), rate };
         self.members.clear();
-        for reading in readings {
-            self.admit(reading, &map);
-        }
         map
-    }
-
-    fn admit(&mut self, reading: &Reading, map: &Map<Local, Cluster>) {
-        let member = Member {
-            phase: phase(reading, map),
-            rate: reading.rate - map.rate,
-            probation: 0,
-            seen: map.at,
-        };
-        self.members.insert(reading.id, member);
     }
 
     /// Where cluster time is by this member's clock, minus where it was predicted to be. A member
     /// that is new agrees by definition.
     fn opinion(
         &mut self,
-        at: Time<Local>,
+        at: Time<Wheel>,
         reading: &Reading,
-        predicted: &Map<Local, Cluster>,
+        predicted: &Map<Wheel, Cluster>,
     ) -> Offset {
-        if !self.members.contains_key(&reading.id) {
-            self.admit(reading, predicted);
-        }
-        let member = &self.members[&reading.id];
-        let expected = member.phase + member.rate.gain_over(at - member.seen);
-        phase(reading, predicted) - expected
+        let (now, rounds) = (phase(reading, predicted), self.rounds);
+        let member = self.members.entry(reading.id).or_insert_with(|| Member {
+            phase: now,
+            rate: reading.rate - predicted.rate,
+            variance: VARIANCE_FIRST,
+            probation: 0,
+            joined: at,
+            seen: at,
+            round: 0,
+        });
+        member.round = rounds;
+        now - (member.phase + member.rate.gain_over(at - member.seen))
     }
 
-    fn judge(&mut self, readings: &[Reading], opinions: &[Offset], centre: Offset) -> Vec<Verdict> {
+    fn judge(
+        &mut self,
+        at: Time<Wheel>,
+        readings: &[Reading],
+        opinions: &[Offset],
+        centre: Offset,
+    ) -> Vec<Verdict> {
         let tolerance = self.tolerance;
         let mut verdicts = Vec::with_capacity(readings.len());
         for (reading, &opinion) in readings.iter().zip(opinions) {
-            let member = self.members.get_mut(&reading.id).expect("every reading was admitted");
-            let standing = if !within(opinion, centre, tolerance) {
-                member.probation = PROBATION;
-                Standing::Falseticker
-            } else if member.probation > 0 {
-                member.probation -= 1;
-                Standing::Falseticker
-            } else {
-                Standing::Counted
-            };
-            verdicts.push(Verdict { id: reading.id, standing, offset: opinion - centre });
+            let mut standing = Standing::Counted;
+            if let Some(member) = self.members.get_mut(&reading.id) {
+                let limit = if member.probation > 0 { tolerance.over(2) } else { tolerance };
+                if !within(opinion, centre, limit) {
+                    member.probation = PROBATION;
+                    member.joined = at;
+                } else {
+                    member.probation = member.probation.saturating_sub(1);
+                }
+                if member.probation > 0 {
+                    standing = Standing::Falseticker;
+                }
+            }
+            let offset = opinion - centre;
+            verdicts.push(Verdict { id: reading.id, standing, offset, weight: 0.0 });
         }
         verdicts
     }
 
-    fn learn(&mut self, cluster: &Map<Local, Cluster>, readings: &[Reading]) {
+    /// Whether more than half are within the tolerance, and their intervals share a point.
+    fn majority(&self, readings: &[Reading], opinions: &[Offset], centre: Offset) -> bool {
+        let intervals: Vec<_> = readings
+            .iter()
+            .zip(opinions)
+            .filter(|&(_, &o)| within(o, centre, self.tolerance))
+            .map(|(r, &o)| (o, r.bound.max(LEAST_BOUND)))
+            .collect();
+        2 * agreeing(&intervals) > readings.len()
+    }
+
+    /// The average of those that count; fills in their weights.
+    fn average(
+        &self,
+        at: Time<Wheel>,
+        opinions: &[Offset],
+        centre: Offset,
+        verdicts: &mut [Verdict],
+    ) -> Offset {
+        let counts = |v: &Verdict| v.standing == Standing::Counted;
+        let counted: Vec<_> =
+            verdicts.iter().zip(opinions).filter(|(v, _)| counts(v)).map(|(_, &o)| o).collect();
+        let mut weights: Vec<_> = verdicts
+            .iter()
+            .filter(|v| counts(v))
+            .map(|v| if self.average == Average::Ensemble { self.worth(at, v.id) } else { 1.0 })
+            .collect();
+        let n = weights.len() as f64;
+        capped(&mut weights, WEIGHT_CAP.min(2.0 / n.max(1.0)));
+        for (verdict, weight) in verdicts.iter_mut().filter(|v| counts(v)).zip(&weights) {
+            verdict.weight = *weight;
+        }
+        if self.average != Average::Ensemble {
+            return average(self.average, &counted).unwrap_or(Offset::ZERO);
+        }
+        let weighed: Vec<_> = counted
+            .iter()
+            .zip(weights)
+            .map(|(&opinion, weight)| Weighed { opinion, weight })
+            .collect();
+        if weighed.is_empty() { centre } else { weighted(centre, spread(centre, opinions), &weighed) }
+    }
+
+    /// What a member's opinion is worth: nothing at first, then the inverse of its variance.
+    fn worth(&self, at: Time<Wheel>, id: NodeId) -> f64 {
+        self.members.get(&id).map_or(0.0, |member| {
+            let ramp = ((at - member.joined).as_secs_f64() / RAMP).clamp(0.0, 1.0);
+            ramp / member.variance.max(VARIANCE_LEAST)
+        })
+    }
+
+    /// What those with an outside source pull.
+    fn pull(
+        &self,
+        at: Time<Wheel>,
+        predicted: &Map<Wheel, Cluster>,
+        readings: &[Reading],
+        verdicts: &[Verdict],
+    ) -> Offset {
+        let ahead: Vec<_> = readings
+            .iter()
+            .zip(verdicts)
+            .filter(|(r, v)| r.reference && v.standing == Standing::Counted)
+            .map(|(r, _)| {
+                Offset::from_nanos(r.shown.as_nanos().saturating_sub(predicted.reads.as_nanos()))
+            })
+            .collect();
+        let elapsed = self.cluster.map_or(0.0, |last| (at - last.at).as_secs_f64());
+        let most = Span::from_secs_f64(REFERENCE_PULL * elapsed);
+        median(&ahead).unwrap_or(Offset::ZERO).clamp_abs(most)
+    }
+
+    fn learn(
+        &mut self,
+        cluster: &Map<Wheel, Cluster>,
+        readings: &[Reading],
+        opinions: &[Offset],
+        centre: Offset,
+    ) {
         let age = (cluster.at - self.started).as_secs_f64();
         let tau = (age / 4.0).clamp(TAU_YOUNG, TAU_OLD);
-        let middle = median_rate(readings);
-        for reading in readings {
-            let member = self.members.get_mut(&reading.id).expect("every reading was admitted");
-            let elapsed = cluster.at - member.seen;
+        let free = free_rate(readings);
+        for (reading, &opinion) in readings.iter().zip(opinions) {
+            let Some(member) = self.members.get_mut(&reading.id) else { continue };
+            let elapsed = (cluster.at - member.seen).as_secs_f64();
             let now = phase(reading, cluster);
+            let away = (opinion - centre).as_secs_f64();
             if self.rounds <= WARM_UP_ROUNDS {
-                member.rate = reading.rate - middle;
-            } else if elapsed > Offset::ZERO {
-                let expected = member.phase + member.rate.gain_over(elapsed);
-                // A jump is no rate.
-                if within(now, expected, self.tolerance) {
-                    let gain = (now - expected).as_secs_f64() / tau.max(elapsed.as_secs_f64());
-                    member.rate = member.rate + Rate::from_ratio(gain);
-                }
+                member.rate = reading.rate - free;
+            } else if elapsed > 0.0 && within(opinion, centre, self.tolerance) {
+                // A jump is no rate, and so teaches none.
+                let expected =
+                    member.phase + member.rate.gain_over(cluster.at - member.seen);
+                let gain = (now - expected).as_secs_f64() / tau.max(elapsed);
+                member.rate = member.rate + Rate::from_ratio(gain);
             }
+            member.variance += VARIANCE_GAIN * (away.powi(2) - member.variance);
             member.phase = now;
             member.seen = cluster.at;
         }
     }
 
-    /// The rate of cluster time against the master's Local: the mean of what those that count say.
-    fn rate(&self, readings: &[Reading], verdicts: &[Verdict]) -> Option<Rate> {
-        let said: Vec<_> = readings
-            .iter()
-            .zip(verdicts)
-            .filter(|(_, v)| v.standing == Standing::Counted)
-            .map(|(r, _)| (r.rate - self.members[&r.id].rate).as_ppb())
-            .collect();
-        (!said.is_empty()).then(|| Rate::from_ppb(said.iter().sum::<f64>() / said.len() as f64))
+    /// The rate of cluster time against the wheel: what those that count say, by weight.
+    fn rate(
+        &self,
+        at: Time<Wheel>,
+        predicted: &Map<Wheel, Cluster>,
+        readings: &[Reading],
+        verdicts: &[Verdict],
+    ) -> Rate {
+        if self.rounds <= WARM_UP_ROUNDS {
+            return free_rate(readings);
+        }
+        let said = readings.iter().zip(verdicts).filter(|(_, v)| v.weight > 0.0);
+        let (sum, total) = said.fold((0.0, 0.0), |(sum, total), (r, v)| {
+            let expected = self.members.get(&r.id).map_or(Rate::ZERO, |member| member.rate);
+            (sum + v.weight * (r.rate - expected).as_ppb(), total + v.weight)
+        });
+        let elapsed = self.cluster.map_or(0.0, |last| (at - last.at).as_secs_f64());
+        if total <= 0.0 || elapsed <= 0.0 || self.held {
+            return predicted.rate;
+        }
+        let towards = Rate::from_ppb(sum / total) - predicted.rate;
+        let gain = Rate::from_ppb(towards.as_ppb() * (elapsed / TAU_RATE).min(1.0));
+        predicted.rate + gain.clamp_abs(Rate::from_ratio(RATE_PACE * elapsed))
     }
 }
 
 /// A member's Local minus cluster time at the map's anchor.
-fn phase(reading: &Reading, map: &Map<Local, Cluster>) -> Offset {
+fn phase(reading: &Reading, map: &Map<Wheel, Cluster>) -> Offset {
     let local = map.at + reading.offset;
     Offset::from_nanos(local.as_nanos().saturating_sub(map.reads.as_nanos()))
 }
 
-fn median_rate(readings: &[Reading]) -> Rate {
-    let mut ppb: Vec<_> = readings.iter().map(|r| r.rate.as_ppb()).collect();
+/// The rate of cluster time against the wheel as the median of what the members' crystals say,
+/// each corrected by what it remembers.
+fn free_rate(readings: &[Reading]) -> Rate {
+    let mut ppb: Vec<_> = readings
+        .iter()
+        .map(|r| r.saved.unwrap_or_default().on_top_of(r.rate).as_ppb())
+        .collect();
     ppb.sort_unstable_by(f64::total_cmp);
     match ppb.len() {
         0 => Rate::ZERO,
         n if n % 2 == 1 => Rate::from_ppb(ppb[n / 2]),
         n => Rate::from_ppb((ppb[n / 2 - 1] + ppb[n / 2]) / 2.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: i64 = 1_000_000_000;
-
-    /// Free clocks: offset at the start in ns, rate in ppb, and the readings of them all.
-    struct Clocks(Vec<(i64, f64)>);
-
-    impl Clocks {
-        fn readings(&self, secs: i64) -> Vec<Reading> {
-            let local = |&(start, ppb): &(i64, f64)| {
-                secs * SECOND + start + (secs as f64 * ppb).round() as i64
-            };
-            let master = local(&self.0[0]);
-            (1u64..)
-                .zip(&self.0)
-                .map(|(id, clock)| Reading {
-                    id: NodeId(id),
-                    offset: Offset::from_nanos(local(clock) - master),
-                    rate: Rate::from_ppb(clock.1 - self.0[0].1),
-                    shown: Time::from_nanos(local(clock)),
-                })
-                .collect()
-        }
-
-        fn master(&self, secs: i64) -> Time<Local> {
-            let (start, ppb) = self.0[0];
-            Time::from_nanos(secs * SECOND + start + (secs as f64 * ppb).round() as i64)
-        }
-    }
-
-    fn ensemble() -> Ensemble {
-        Ensemble::new(Average::Plain, Span::from_millis(10))
-    }
-
-    fn standing(verdicts: &[Verdict], id: u64) -> Standing {
-        verdicts.iter().find(|v| v.id == NodeId(id)).unwrap().standing
-    }
-
-    #[test]
-    fn the_start_is_the_median_of_what_is_shown_without_privilege() {
-        let clocks = Clocks(vec![(400_000_000, 0.0), (0, 0.0), (1_000, 0.0)]);
-        let mut e = ensemble();
-        e.round(clocks.master(1), &clocks.readings(1));
-        let cluster = e.cluster().unwrap();
-        assert_eq!(cluster.reads, Time::from_nanos(SECOND + 1_000));
-    }
-
-    #[test]
-    fn one_clock_alone_forms_nothing() {
-        let clocks = Clocks(vec![(0, 0.0)]);
-        let mut e = ensemble();
-        assert!(e.round(clocks.master(1), &clocks.readings(1)).is_empty());
-        assert!(e.cluster().is_none());
-    }
-
-    #[test]
-    fn joining_and_leaving_move_nothing() {
-        let mut clocks = Clocks(vec![(0, 30_000.0), (500, -20_000.0), (-500, 5_000.0)]);
-        let mut e = ensemble();
-        for secs in 1..40 {
-            e.round(clocks.master(secs), &clocks.readings(secs));
-        }
-        let expected = |e: &Ensemble, secs: i64, clocks: &Clocks| {
-            e.cluster().unwrap().reading(clocks.master(secs))
-        };
-        let before = expected(&e, 40, &clocks);
-        clocks.0.push((10_000_000, 45_000.0));
-        e.round(clocks.master(40), &clocks.readings(40));
-        assert!((e.cluster().unwrap().reads - before).abs() < Span::from_nanos(20));
-        let before = expected(&e, 41, &clocks);
-        clocks.0.truncate(2);
-        e.round(clocks.master(41), &clocks.readings(41));
-        assert!((e.cluster().unwrap().reads - before).abs() < Span::from_nanos(20));
-    }
-
-    #[test]
-    fn a_jumping_member_is_out_at_once_and_back_after_probation() {
-        let mut clocks = Clocks(vec![(0, 0.0), (0, 10_000.0), (0, -10_000.0), (0, 400_000.0)]);
-        let mut e = ensemble();
-        for secs in 1..30 {
-            e.round(clocks.master(secs), &clocks.readings(secs));
-        }
-        let before = e.cluster().unwrap().reading(clocks.master(30));
-        clocks.0[3].0 += 500_000_000;
-        let verdicts = e.round(clocks.master(30), &clocks.readings(30));
-        assert_eq!(standing(&verdicts, 4), Standing::Falseticker);
-        assert!(verdicts[3].offset.as_secs_f64() > 0.49, "{verdicts:?}");
-        assert!((e.cluster().unwrap().reads - before).abs() < Span::from_nanos(100));
-        for secs in 31..=31 + i64::from(PROBATION) {
-            e.round(clocks.master(secs), &clocks.readings(secs));
-        }
-        let verdicts = e.round(clocks.master(40), &clocks.readings(40));
-        assert_eq!(standing(&verdicts, 4), Standing::Counted);
-    }
-
-    #[test]
-    fn the_masters_own_bad_clock_loses_like_any_other() {
-        let mut clocks = Clocks(vec![(0, 0.0), (0, 10_000.0), (0, -10_000.0), (0, 3_000.0)]);
-        let mut e = ensemble();
-        for secs in 1..30 {
-            e.round(clocks.master(secs), &clocks.readings(secs));
-        }
-        let second = clocks.readings(30)[1].shown;
-        let ahead = e.cluster().unwrap().reading(clocks.master(30)).as_nanos() - second.as_nanos();
-        clocks.0[0].0 += 200_000_000;
-        let verdicts = e.round(clocks.master(30), &clocks.readings(30));
-        assert_eq!(standing(&verdicts, 1), Standing::Falseticker);
-        let now = e.cluster().unwrap().reads.as_nanos() - second.as_nanos();
-        // A jump of Local is an error in the time that passed, so rates do not cancel to the last.
-        assert!((now - ahead).abs() < 1_000, "moved by {} ns", now - ahead);
-    }
-
-    #[test]
-    fn without_a_majority_it_holds() {
-        let mut clocks = Clocks(vec![(0, 0.0), (0, 0.0), (0, 0.0), (0, 0.0)]);
-        let mut e = ensemble();
-        for secs in 1..30 {
-            e.round(clocks.master(secs), &clocks.readings(secs));
-        }
-        clocks.0[2].0 += 300_000_000;
-        clocks.0[3].0 -= 300_000_000;
-        clocks.0[1].0 += 700_000_000;
-        let before = e.cluster().unwrap().reading(clocks.master(30));
-        e.round(clocks.master(30), &clocks.readings(30));
-        assert!(e.held());
-        assert_eq!(e.cluster().unwrap().reads, before);
     }
 }

@@ -59,6 +59,23 @@ pub enum Event {
     },
     /// Master: this member's clock counts again.
     Counted(Who),
+    /// Master: a slave's free-running clock jumped: its machine slept, or its counter is broken.
+    LocalStepped {
+        /// The slave.
+        who: Who,
+        /// Positive: forward.
+        by: Offset,
+    },
+    /// Master: the way to a slave takes longer than before (shorter: negative), for good.
+    PathChanged {
+        /// The slave.
+        who: Who,
+        /// By how much, one way.
+        by: Offset,
+        /// One direction alone; half of it is in the slave's bound, for nothing tells it from an
+        /// asymmetry.
+        one_way: bool,
+    },
     /// Master: no majority agrees; cluster time goes on by prediction alone. Said once.
     Hold,
     /// Master: a majority agrees again.

@@ -16,12 +16,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::agenda::{Agenda, Due, Place};
 use super::counters::{Counters, Drop};
 use super::ensemble::Ensemble;
-use super::event::{Event, Measured, Round};
+use super::event::{Event, Measured, Round, Who};
 use super::exchange::{Exchange, Source, Stamp};
 use super::io::{Core, Input, Output, Token};
 use super::roster::{Member, OpenPoll, Roster, Said};
 use super::settings::MasterSettings;
 use super::steering::Steering;
+use super::track::{Finding, Flywheel};
 use crate::time::{Local, Map, Offset, Shown, Span, Time};
 use crate::wire::{
     Admission, Buffer, Datagram, Header, Leave, LeaveReason, Message, NodeId, Poll, Reply,
@@ -41,6 +42,8 @@ pub struct Master {
     steering: Steering,
     standing: Standing,
     roster: Roster,
+    /// The yardstick that all tracks share.
+    wheel: Flywheel,
     ensemble: Ensemble,
     agenda: Agenda,
     pending: VecDeque<Pending>,
@@ -88,6 +91,7 @@ impl Master {
             steering: Steering::new(settings.limits, course, settings.saved_rate),
             standing: Standing::Counted,
             roster: Roster::new(settings.max_slaves),
+            wheel: Flywheel::new(),
             ensemble: Ensemble::new(settings.average, settings.tolerance),
             agenda: Agenda::default(),
             pending: VecDeque::new(),
@@ -110,7 +114,7 @@ impl Master {
 
     /// Cluster time over this node's Local; none before it was formed.
     pub fn cluster(&self) -> Option<&Map<Local, crate::time::Cluster>> {
-        self.ensemble.cluster()
+        self.steering.target()
     }
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
@@ -198,11 +202,15 @@ impl Master {
             return;
         }
         let round_trip = round_trip.abs();
-        let noise = member.track.observe(exchange);
+        let taken = member.track.observe(exchange, &mut self.wheel);
         member.round_trip = Some(member.round_trip.map_or(round_trip, |r| r.min(round_trip)));
-        let measured =
-            Measured { id: member.who.id, round_trip, noise: noise.forward.max(noise.backward) };
+        let noise = taken.noise.forward.max(taken.noise.backward);
+        let measured = Measured { id: member.who.id, round_trip, noise };
+        let found = found(&member.who, taken.finding);
         self.tell(Event::Exchange(measured));
+        if let Some(event) = found {
+            self.tell(event);
+        }
     }
 
     fn sent(&mut self, token: Token, at: Stamp<Local>) {
@@ -315,6 +323,17 @@ impl Master {
 
     fn company(&self) -> impl Iterator<Item = (Place, &Member)> {
         self.roster.iter().filter(|(_, member)| member.reach != 0)
+    }
+}
+
+/// What is worth telling of what an exchange was found to be.
+fn found(who: &Who, finding: Finding) -> Option<Event> {
+    let who = who.clone();
+    match finding {
+        Finding::Used | Finding::Doubted | Finding::Started => None,
+        Finding::Stepped(by) => Some(Event::LocalStepped { who, by }),
+        Finding::PathChanged(by) => Some(Event::PathChanged { who, by, one_way: false }),
+        Finding::OneWayChanged(by) => Some(Event::PathChanged { who, by, one_way: true }),
     }
 }
 

@@ -29,4 +29,4 @@ pub use io::{Core, Input, Output, Token};
 pub use master::Master;
 pub use settings::{Average, Identity, MasterSettings, SlaveSettings};
 pub use slave::Slave;
-pub use track::{Estimate, Noise, Track};
+pub use track::{Estimate, Finding, Flywheel, Noise, Taken, Track, Wheel};

@@ -36,6 +36,8 @@ pub(super) struct Member {
     /// The newest exchange, while a better T3 for it may follow with the next reply.
     pub(super) held: Option<(u64, Exchange)>,
     pub(super) track: Track,
+    /// The rate of cluster time against its Local that it remembers from before.
+    pub(super) saved: Option<Rate>,
     pub(super) said: Option<Said>,
     /// Whether the running slot has brought a reply, and its least round trip.
     pub(super) replied: bool,
@@ -62,6 +64,7 @@ impl Member {
             open: Vec::new(),
             held: None,
             track: Track::default(),
+            saved: None,
             said: None,
             replied: false,
             round_trip: None,

@@ -21,10 +21,12 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Average {
     /// The textbook's: the plain mean.
-    #[default]
     Plain,
     /// The mean without the third that is furthest out, on either side alike.
     Trimmed,
+    /// By weight: steady clocks count for more, newcomers for little at first.
+    #[default]
+    Ensemble,
 }
 
 /// What a master is told.
@@ -54,6 +56,8 @@ pub struct MasterSettings {
     pub slaves: Vec<SocketAddr>,
     /// The rate of cluster time against its Local that it remembers from before.
     pub saved_rate: Option<Rate>,
+    /// Members with a good outside source, by name; cluster time leans to what they show.
+    pub references: Vec<Name>,
 }
 
 impl MasterSettings {
@@ -79,6 +83,7 @@ impl MasterSettings {
             max_slaves: 1_000,
             slaves: Vec::new(),
             saved_rate: None,
+            references: Vec::new(),
         }
     }
 }

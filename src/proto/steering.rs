@@ -4,7 +4,7 @@
 use super::event::Event;
 use super::io::Output;
 use crate::clock::{Adjustment, Discipline, Limits, Quality, Target};
-use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time};
+use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
 
 /// How fast the hard bound grows with the age of the newest map (design figure of quartz).
 const RHO: Rate = Rate::from_ppm(15.0);
@@ -95,6 +95,11 @@ impl Steering {
     /// The rate of cluster time against Local, by the newest target.
     pub(super) fn rate(&self) -> Option<Rate> {
         self.discipline.target().map(|target| target.map.rate)
+    }
+
+    /// Local to cluster time, by the newest target.
+    pub(super) fn target(&self) -> Option<&Map<Local, Cluster>> {
+        self.discipline.target().map(|target| &target.map)
     }
 
     pub(super) fn course(&self) -> Map<Local, Shown> {

@@ -129,6 +129,7 @@ impl File {
         scenario.average = match self.average {
             Some(Averaging::Plain) => Average::Plain,
             Some(Averaging::Trimmed) => Average::Trimmed,
+            Some(Averaging::Ensemble) => Average::Ensemble,
             None => scenario.average,
         };
         scenario = scenario.lasting(self.duration.map_or(Span::from_secs(3_600), |d| d.0));

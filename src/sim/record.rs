@@ -142,6 +142,8 @@ fn in_words(event: &Event) -> Option<(&'static str, Option<String>, Option<Offse
         Event::Formed { .. } => ("formed", None, None),
         Event::Falseticker { who, by } => ("falseticker", Some(who), Some(*by)),
         Event::Counted(who) => ("counted", Some(who), None),
+        Event::LocalStepped { who, by } => ("local_stepped", Some(who), Some(*by)),
+        Event::PathChanged { who, by, .. } => ("path_changed", Some(who), Some(*by)),
         Event::Hold => ("hold", None, None),
         Event::Resumed => ("resumed", None, None),
         Event::Following(who) => ("following", Some(who), None),

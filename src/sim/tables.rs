@@ -15,6 +15,7 @@ use crate::time::{Offset, Rate, Span};
 pub(super) enum Averaging {
     Plain,
     Trimmed,
+    Ensemble,
 }
 
 #[derive(Deserialize)]

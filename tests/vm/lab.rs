@@ -51,8 +51,8 @@ impl Lab {
     pub fn boot(dir: &Path) -> Self {
         let (started, wire) = (Instant::now(), free_port());
         let boot = |i: usize| Machine::boot(dir, i as u8 + 1, DATES[i], wire);
-        let machines = [0, 1, 2].map(boot);
-        for machine in &machines {
+        let mut machines = [0, 1, 2].map(boot);
+        for machine in &mut machines {
             machine.wait_until_up(Duration::from_secs(120));
         }
         let lab = Self { machines, started, looks: RefCell::default() };

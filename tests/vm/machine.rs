@@ -80,11 +80,16 @@ impl Machine {
     }
 
     /// Waits until the guest answers.
-    pub fn wait_until_up(&self, most: Duration) {
+    ///
+    /// # Panics
+    /// Where it ends, or does not answer in time.
+    pub fn wait_until_up(&mut self, most: Duration) {
         let started = Instant::now();
         while self.ask().is_none() {
+            let ended = self.qemu.try_wait().unwrap().is_some();
             let console = fs::read_to_string(&self.console).unwrap_or_default();
-            assert!(started.elapsed() < most, "{} does not come up:\n{console}", self.name());
+            let waits = !ended && started.elapsed() < most;
+            assert!(waits, "{} does not come up:\n{console}", self.name());
             sleep(Duration::from_millis(100));
         }
     }

@@ -1,6 +1,6 @@
 //! The questions the host asks and the answers of a guest.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 
 /// A question is a number that the answer repeats.
 pub const QUESTION: usize = 8;
@@ -11,7 +11,13 @@ pub const ANSWER: usize = 24;
 /// Where a guest answers: questions over UDP, and shell commands over TCP.
 pub const PORT: u16 = 7;
 
-/// A port that nobody uses on this machine.
+/// A port that nobody uses on this machine, for UDP and TCP alike.
 pub fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port()
+    loop {
+        let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let port = port.unwrap().port();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -15,6 +15,11 @@ impl Election {
     /// First of all at every turn: who slept listens before it acts, since a world may have gone
     /// by in the meantime.
     pub(super) fn wake(&mut self, now: Time<Local>) {
+        let leads = matches!(self.role, Role::Leading { .. });
+        if leads && self.lease_end() <= now {
+            self.stand_down(now, Why::Minority);
+            return;
+        }
         if !self.overslept(now) {
             return;
         }
@@ -52,7 +57,6 @@ impl Election {
                 self.claim(now);
             }
             Role::Claiming { until, .. } if until <= now => self.count(now),
-            Role::Leading { .. } if self.lease_end() <= now => self.stand_down(now, Why::Minority),
             Role::Leading { term } if self.beat <= now => {
                 self.broadcast(now, Reign::Holds);
                 if self.vow.term > term {

@@ -4,6 +4,7 @@ use super::{
     Announce, Claim, Election, Header, Leader, Local, Message, Motion, NodeId, Notice, Reign,
     Request, Role, Rule, SocketAddr, Term, Time, Vow, Why,
 };
+use crate::wire::Candidate;
 
 impl Election {
     pub(super) fn on_announce(
@@ -109,12 +110,15 @@ impl Election {
     /// speak with that master itself.
     fn on_hearsay(&mut self, now: Time<Local>, announce: &Announce, rule: Rule) {
         let Some(addr) = announce.addr else { return };
+        // It is spoken to with the next beat, not at once: two who each take the other for the
+        // master would send us to and fro between them without an end.
+        if self.settings.quorum.is_none() {
+            self.candidates.listed(Candidate { id: rule.2, rank: rule.1, addr });
+        }
         match self.role {
             Role::Leading { term } => {
                 if self.settings.quorum.is_some() && rule.0 > term {
                     self.stand_down(now, Why::Outranked);
-                } else {
-                    self.announce_to(now, addr, rule.2);
                 }
                 return;
             }
@@ -129,7 +133,6 @@ impl Election {
             self.role = Role::Listening;
         }
         self.patience = self.patience.max(patience);
-        self.ask(now, addr, rule.2, Request::Enquiry, self.vow.term.max(self.seen));
     }
 
     /// A master ends in order.

@@ -59,7 +59,7 @@ impl ElectionSettings {
 
     /// The smallest number of candidates that is more than half of this one and its peers.
     pub fn majority(&self) -> u8 {
-        (self.peers.len() as u8 + 1) / 2 + 1
+        (self.peers.len() as u8).div_ceil(2) + 1
     }
 
     pub(super) fn within_limits(mut self) -> Self {

@@ -58,11 +58,12 @@ impl Election {
     pub(super) fn bid_if_ready(&mut self, now: Time<Local>) {
         let ours = self.vow.to == Some(self.settings.id) && self.durable == self.vow;
         match &mut self.role {
-            Role::Claiming { term, asked, until } if ours && *term == self.vow.term => {
-                if !std::mem::replace(asked, true) {
-                    *until = now + self.settings.window();
-                    self.ask_all(now, Request::Bid, self.vow.term);
-                }
+            Role::Claiming { term, asked, until }
+                if ours && *term == self.vow.term && !*asked =>
+            {
+                *asked = true;
+                *until = now + self.settings.window();
+                self.ask_all(now, Request::Bid, self.vow.term);
             }
             Role::Leading { term } if ours && self.vow.term > *term => {
                 self.ask_all(now, Request::Bid, self.vow.term);

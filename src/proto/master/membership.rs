@@ -7,6 +7,7 @@ use super::{
     Span, Time,
 };
 use crate::proto::event::Who;
+use crate::proto::track::Track;
 use crate::time::Rate;
 use crate::wire::{BootId, Join, Name};
 
@@ -56,7 +57,9 @@ impl Master {
         join: &Join,
     ) -> Admission {
         let who = Who { id: header.sender, name: join.name.clone(), addr: from };
-        let member = Member::new(who, header.boot, false);
+        let mut member = Member::new(who, header.boot, false);
+        member.saved = join.saved_rate;
+        member.track = Track::new(self.prior(join.saved_rate));
         match self.roster.add(member) {
             Some(place) => {
                 // It is announced when it answers: until then it may be forged.
@@ -123,16 +126,22 @@ impl Master {
     }
 
     fn restart(&mut self, place: Place, header: &Header, rate: Option<Rate>) {
-        let master_rate = self.ensemble.cluster().map_or(Rate::ZERO, |map| map.rate);
+        let prior = self.prior(rate);
         self.roster.identify(place, header.sender);
         let Some(member) = self.roster.get_mut(place) else { return };
-        // What it remembers is cluster time against its Local; the track wants Local against ours.
-        let prior = rate.map(|rate| master_rate.on_top_of(rate.reversed()));
+        member.saved = rate.or(member.saved);
         member.reboot(header.boot, prior);
         if member.known {
             let who = member.who.clone();
             self.tell(Event::Restarted(who));
         }
+    }
+
+    /// What a slave remembers is cluster time against its Local; a track starts from its Local
+    /// against ours, and needs what we know of cluster time for that.
+    fn prior(&self, saved: Option<Rate>) -> Option<Rate> {
+        let own = self.steering.rate().or(self.settings.saved_rate)?;
+        saved.map(|rate| own.on_top_of(rate.reversed()))
     }
 
     fn relocate(&mut self, place: Place, addr: SocketAddr) {

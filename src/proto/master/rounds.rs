@@ -7,8 +7,8 @@ use super::{
 use crate::clock::Target;
 use crate::proto::ensemble::Reading;
 use crate::proto::event::{Slot, Who};
-use crate::proto::track::Estimate;
-use crate::time::{Offset, Rate, Remote};
+use crate::proto::track::{Estimate, Wheel};
+use crate::time::{Cluster, Offset, Rate, Remote};
 use crate::wire::Adjust;
 
 /// A map may be used for so many intervals; then it is holdover.
@@ -54,7 +54,6 @@ impl Master {
 
     pub(super) fn close(&mut self, now: Time<Local>, at: Time<Local>, place: Place) {
         let Some(member) = self.roster.get_mut(place) else { return };
-        member.track.end_burst();
         member.polled = true;
         member.reach = member.reach << 1 | u8::from(member.replied);
         member.silent = if member.replied { 0 } else { member.silent.saturating_add(1) };
@@ -86,14 +85,14 @@ impl Master {
 
     fn report(&mut self, now: Time<Local>, place: Place) {
         let Some(member) = self.roster.get(place) else { return };
-        let estimate = member.track.estimate(now);
+        let estimate = member.track.estimate(now, &self.wheel);
         let cluster_rate = self.ensemble.cluster().map_or(Rate::ZERO, |map| map.rate);
         let slot = Slot {
             id: member.who.id,
             round: self.round,
             reach: member.reach,
             offset: self.offset_of(now, place),
-            rate: estimate.map_or(Rate::ZERO, |e| e.rate.on_top_of(cluster_rate.reversed())),
+            rate: estimate.map_or(Rate::ZERO, |e| e.wheel_rate.on_top_of(cluster_rate.reversed())),
             sigma: estimate.map_or(Span::MAX, |e| e.sigma),
             round_trip: member.round_trip,
             standing: member.standing,
@@ -105,32 +104,27 @@ impl Master {
     /// What a slave shows at `now`, by our estimate of its Local and its own map from there.
     fn shown_by(&self, now: Time<Local>, place: Place) -> Option<(Estimate, Time<Shown>)> {
         let member = self.roster.get(place)?;
-        let estimate = member.track.estimate(now)?;
+        let estimate = member.track.estimate(now, &self.wheel)?;
         let said = member.said?;
         Some((estimate, said.map.reading(local_of(now, &estimate))))
     }
 
     /// What a slave shows minus cluster time.
     fn offset_of(&self, now: Time<Local>, place: Place) -> Option<Offset> {
-        let (_, shown) = self.shown_by(now, place)?;
-        Some(ahead_of(shown, self.ensemble.cluster()?, now))
+        let (estimate, shown) = self.shown_by(now, place)?;
+        Some(ahead_of(shown, self.ensemble.for_slave(&estimate)?.reads))
     }
 
     pub(super) fn adjust(&self, now: Time<Local>, place: Place) -> Option<(Who, Adjust)> {
         let (estimate, shown) = self.shown_by(now, place)?;
         let member = self.roster.get(place)?;
-        let (cluster, summary) = (self.ensemble.cluster()?, self.summary?);
-        let map = Map {
-            at: local_of(now, &estimate),
-            reads: cluster.reading(now),
-            rate: cluster.rate.on_top_of(estimate.rate.reversed()),
-        };
+        let (map, summary) = (self.ensemble.for_slave(&estimate)?, self.summary?);
         let adjust = Adjust {
             // The average that this is about was made at the end of the round before.
             round: self.round,
             standing: member.standing,
             map,
-            delta: -ahead_of(shown, cluster, now),
+            delta: -ahead_of(shown, map.reads),
             sigma: estimate.sigma,
             bound: estimate.bound,
             lasts: self.settings.interval.times(LASTS_INTERVALS),
@@ -143,11 +137,15 @@ impl Master {
     }
 
     pub(super) fn tick(&mut self, now: Time<Local>) {
-        let readings = self.readings(now);
-        let verdicts = if self.waits() { Vec::new() } else { self.ensemble.round(now, &readings) };
+        let wheel = self.wheel.map(now);
+        let readings = self.readings(now, &wheel);
+        let verdicts =
+            if self.waits() { Vec::new() } else { self.ensemble.round(wheel.reads, &readings) };
         for verdict in verdicts {
             self.stand(verdict.id, verdict.standing, verdict.offset);
         }
+        let counted = self.company().filter(|(_, m)| m.standing == Standing::Counted).count();
+        self.wheel.set_company(counted);
         if self.ensemble.held() != self.said.hold {
             self.said.hold = self.ensemble.held();
             self.tell(if self.said.hold { Event::Hold } else { Event::Resumed });
@@ -156,8 +154,8 @@ impl Master {
             self.said.alone = true;
             self.tell(Event::Alone);
         }
-        self.aim(now);
-        self.sum_up(now, &readings);
+        self.aim(now, &wheel);
+        self.sum_up(&readings);
         self.round = self.round.wrapping_add(1).max(1);
         self.began = now;
         let next = next_beat(now, self.settings.interval, now);
@@ -175,17 +173,28 @@ impl Master {
     }
 
     /// Every clock that can be had, our own first. Who missed some replies coasts on.
-    fn readings(&self, now: Time<Local>) -> Vec<Reading> {
+    fn readings(&self, now: Time<Local>, wheel: &Map<Local, Wheel>) -> Vec<Reading> {
+        let identity = &self.settings.identity;
         let own = Reading {
-            id: self.settings.identity.id,
-            offset: Offset::ZERO,
-            rate: Rate::ZERO,
+            id: identity.id,
+            offset: Offset::from_nanos(now.as_nanos().saturating_sub(wheel.reads.as_nanos())),
+            rate: wheel.rate.reversed(),
+            bound: Span::ZERO,
             shown: self.steering.course().reading(now),
+            saved: self.settings.saved_rate,
+            reference: self.settings.references.contains(&identity.name),
         };
         let others = self.company().filter_map(|(place, member)| {
             let (estimate, shown) = self.shown_by(now, place)?;
-            let (offset, rate) = (estimate.offset, estimate.rate);
-            Some(Reading { id: member.who.id, offset, rate, shown })
+            Some(Reading {
+                id: member.who.id,
+                offset: estimate.wheel_offset,
+                rate: estimate.wheel_rate,
+                bound: estimate.bound,
+                shown,
+                saved: member.saved,
+                reference: self.settings.references.contains(&member.who.name),
+            })
         });
         std::iter::once(own).chain(others).collect()
     }
@@ -211,8 +220,8 @@ impl Master {
     }
 
     /// Aims our own clock, which is a member's like any other.
-    fn aim(&mut self, now: Time<Local>) {
-        let Some(&map) = self.ensemble.cluster() else { return };
+    fn aim(&mut self, now: Time<Local>, wheel: &Map<Local, Wheel>) {
+        let Some(map) = self.ensemble.for_master(wheel) else { return };
         if !std::mem::replace(&mut self.said.formed, true) {
             let members = self.company().count() as u32 + 1;
             self.tell(Event::Formed { members });
@@ -224,8 +233,8 @@ impl Master {
         self.pending.push_back(Pending::Output(publish));
     }
 
-    fn sum_up(&mut self, now: Time<Local>, readings: &[Reading]) {
-        let Some(cluster) = self.ensemble.cluster() else { return };
+    fn sum_up(&mut self, readings: &[Reading]) {
+        let Some(cluster) = self.ensemble.cluster().copied() else { return };
         let own = self.settings.identity.id;
         let offsets: Vec<_> = readings
             .iter()
@@ -236,7 +245,7 @@ impl Master {
                 };
                 standing == Some(Standing::Counted)
             })
-            .map(|reading| ahead_of(reading.shown, cluster, now))
+            .map(|reading| ahead_of(reading.shown, cluster.reads))
             .collect();
         let least = offsets.iter().min().copied().unwrap_or(Offset::ZERO);
         let greatest = offsets.iter().max().copied().unwrap_or(Offset::ZERO);
@@ -246,8 +255,8 @@ impl Master {
             reachable: readings.len() as u32,
             counted: offsets.len() as u32,
             spread: (greatest - least).abs(),
-            offset: ahead_of(readings[0].shown, cluster, now),
-            rate: cluster.rate,
+            offset: ahead_of(readings[0].shown, cluster.reads),
+            rate: self.steering.rate().unwrap_or_default(),
         };
         self.summary = Some(round);
         self.tell(Event::Round(round));
@@ -259,12 +268,9 @@ fn local_of(now: Time<Local>, estimate: &Estimate) -> Time<Remote> {
     (now + estimate.offset).sent_away()
 }
 
-fn ahead_of(
-    shown: Time<Shown>,
-    cluster: &Map<Local, crate::time::Cluster>,
-    now: Time<Local>,
-) -> Offset {
-    Offset::from_nanos(shown.as_nanos().saturating_sub(cluster.reading(now).as_nanos()))
+/// What is shown minus cluster time at the same instant.
+fn ahead_of(shown: Time<Shown>, cluster: Time<Cluster>) -> Offset {
+    Offset::from_nanos(shown.as_nanos().saturating_sub(cluster.as_nanos()))
 }
 
 /// The first of `start + n·interval`, n ≥ 1, that is after `now`.

@@ -1,0 +1,184 @@
+//! Five filters that differ in what they think of the clock and of the stamps.
+//!
+//! Nobody tells how much a crystal wanders (q) or how noisy the stamps are (φ). So one filter sits
+//! at the present best guess of both, and four beside it: q more, q less, φ more, φ less. Each is
+//! scored by the likelihood of what came. The estimate is their mean by likelihood (a bank in the
+//! sense of Magill, 1965), and where a neighbour is clearly better the whole bank moves there. So
+//! it covers 13 decades of q with five filters, and follows temperature, load and jitter.
+
+use super::filter::{Filter, Way};
+use super::law::Law;
+
+const FILTERS: usize = 5;
+/// Ratio of neighbouring q, and of neighbouring φ.
+const Q_STEP: f64 = 10.0;
+const PHI_STEP: f64 = 6.0;
+/// s²/s³: from the best oven to a crystal in a hair dryer. A quartz in an office: 1e-18.
+const Q_LIMITS: (f64, f64) = (1e-22, 1e-9);
+const Q_FIRST: f64 = 1e-17;
+/// The stamps may prove better than their kind promises, by so much at most, or worse.
+const PHI_LEAST: f64 = 1.0 / 18.0;
+const PHI_GREATEST: f64 = 1e-3;
+/// Forgetting of the log likelihood, per exchange. Neighbours differ little from exchange to
+/// exchange, so a short memory would leave them all alike (with 1/100 errors grow by 10 %).
+const FORGET: f64 = 1e-3;
+/// The bank moves where a neighbour is so much likelier (in ln).
+const MOVE: f64 = 2.0;
+/// What a neighbour that was set up anew starts behind with: it has yet to prove itself.
+const NEWCOMER: f64 = 1.0;
+/// No single observation counts more against a filter than this: outliers are the guards' task.
+const WORST: f64 = -60.0;
+
+/// Where the filters sit round the centre: (steps of q, steps of φ).
+const PLACES: [(i32, i32); FILTERS] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)];
+/// Who sits opposite.
+const OPPOSITE: [usize; FILTERS] = [0, 2, 1, 4, 3];
+
+/// The bank.
+#[derive(Debug, Clone)]
+pub(super) struct Bank {
+    filters: [Filter; FILTERS],
+    score: [f64; FILTERS],
+    weight: [f64; FILTERS],
+    q: f64,
+    phi: f64,
+    /// The noise that the stamps' source promises.
+    promised: f64,
+    /// The mean of the filters.
+    blend: Filter,
+}
+
+impl Bank {
+    /// All filters in one state, for stamps that promise the noise `phi` (seconds).
+    pub(super) fn new(filter: Filter, phi: f64) -> Self {
+        Self {
+            filters: [filter; FILTERS],
+            score: [0.0; FILTERS],
+            weight: [1.0 / FILTERS as f64; FILTERS],
+            q: Q_FIRST,
+            phi,
+            promised: phi,
+            blend: filter,
+        }
+    }
+
+    /// Starts from another state, with what was learned of clock and stamps.
+    pub(super) fn restart(&mut self, filter: Filter) {
+        *self = Self { q: self.q, phi: self.phi, ..Self::new(filter, self.promised) };
+    }
+
+    fn q_at(&self, place: usize) -> f64 {
+        self.q * step(Q_STEP, PLACES[place].0)
+    }
+
+    fn phi_at(&self, place: usize) -> f64 {
+        self.phi * step(PHI_STEP, PLACES[place].1)
+    }
+
+    /// The noise of the stamps at present, in seconds.
+    pub(super) fn phi(&self) -> f64 {
+        self.phi
+    }
+
+    /// The wander of the clock at present, in s²/s³.
+    pub(super) fn q(&self) -> f64 {
+        self.q
+    }
+
+    /// The filters' mean, with the covariance of the mixture.
+    pub(super) fn blend(&self) -> &Filter {
+        &self.blend
+    }
+
+    /// Lets `t` seconds pass.
+    pub(super) fn predict(&mut self, t: f64) {
+        for i in 0..FILTERS {
+            let q = self.q_at(i);
+            self.filters[i].predict(t, q);
+        }
+        self.mix();
+    }
+
+    /// Takes in the observation `z` of one way, `lag` seconds off the middle of the exchange.
+    /// `others` is the variance of what is not in the state.
+    pub(super) fn observe(&mut self, way: Way, z: f64, lag: f64, law: &Law, others: f64) {
+        for i in 0..FILTERS {
+            let phi = self.phi_at(i);
+            let filter = &mut self.filters[i];
+            let forecast = filter.forecast(way);
+            let nu = z + lag * filter.mean[1] - forecast.value;
+            let pull = law.pull(nu, forecast.variance + others, phi);
+            filter.update(way, &forecast, &pull, others);
+            self.score[i] += pull.ln_z.max(WORST);
+        }
+        self.mix();
+    }
+
+    /// The exchange is complete: weighs the filters anew.
+    pub(super) fn close(&mut self) {
+        let best = self.score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for score in &mut self.score {
+            *score = (*score - best) * (1.0 - FORGET);
+        }
+        let sum: f64 = self.score.iter().map(|score| score.exp()).sum();
+        self.weight = self.score.map(|score| score.exp() / sum);
+        self.relocate();
+        self.mix();
+    }
+
+    fn relocate(&mut self) {
+        let beside = |a: &usize, b: &usize| self.score[*a].total_cmp(&self.score[*b]);
+        let Some(to) = (1..FILTERS).max_by(beside) else { return };
+        let (q, phi) = (self.q_at(to), self.phi_at(to));
+        let allowed = (Q_LIMITS.0..=Q_LIMITS.1).contains(&q)
+            && (self.promised * PHI_LEAST..=PHI_GREATEST).contains(&phi);
+        if !allowed || self.score[to] - self.score[0] <= MOVE {
+            return;
+        }
+        let (centre, moved) = ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
+        (self.q, self.phi) = (q, phi);
+        self.filters = [moved.0; FILTERS];
+        self.score = [moved.1 - NEWCOMER; FILTERS];
+        self.score[0] = moved.1;
+        (self.filters[OPPOSITE[to]], self.score[OPPOSITE[to]]) = centre;
+    }
+
+    fn mix(&mut self) {
+        let mut mean = [0.0; 3];
+        for (filter, weight) in self.filters.iter().zip(self.weight) {
+            for (mean, value) in mean.iter_mut().zip(filter.mean) {
+                *mean += weight * value;
+            }
+        }
+        let mut cov = [0.0; 6];
+        for (filter, weight) in self.filters.iter().zip(self.weight) {
+            let [x, y, d] = std::array::from_fn(|i| filter.mean[i] - mean[i]);
+            let apart = [x * x, x * y, x * d, y * y, y * d, d * d];
+            for ((cov, own), apart) in cov.iter_mut().zip(filter.cov).zip(apart) {
+                *cov += weight * (own + apart);
+            }
+        }
+        self.blend = Filter { mean, cov };
+    }
+
+    /// Moves x, y and D of every filter and adds to their variances.
+    pub(super) fn shift(&mut self, by: [f64; 3], variance: [f64; 3]) {
+        for filter in &mut self.filters {
+            for (mean, by) in filter.mean.iter_mut().zip(by) {
+                *mean += by;
+            }
+            for (diagonal, variance) in [0, 3, 5].into_iter().zip(variance) {
+                filter.cov[diagonal] += variance;
+            }
+        }
+        self.mix();
+    }
+}
+
+fn step(ratio: f64, steps: i32) -> f64 {
+    match steps {
+        0 => 1.0,
+        1 => ratio,
+        _ => 1.0 / ratio,
+    }
+}

@@ -1,0 +1,184 @@
+//! The guards: what no queue explains.
+//!
+//! Queueing makes packets late, never early. A packet that comes earlier than the floor allows
+//! means that the clock stepped, that the path got shorter, or that a stamp is wrong; three of
+//! five are needed to believe it. Packets that for long are all late mean that the path got
+//! longer.
+
+use super::filter::Way;
+
+/// Early by so many standard deviations of the forecast…
+const SIGMAS: f64 = 8.0;
+/// …and at least by so many times the noise that the stamps promise is a matter for the guards.
+const NOISES: f64 = 12.0;
+/// Rate error to reckon with after a gap, seconds per second.
+const GAP_RATE: f64 = 0.2e-6;
+/// The last so many exchanges are remembered, and so many of them must be early.
+const LAST: usize = 5;
+const NEEDED: usize = 3;
+/// A run of late packets is proof where n·min/mean exceeds this: exponential delays do it by
+/// chance with probability e^-25.
+const PROOF: f64 = 25.0;
+/// The other way's run counts as late too from here on.
+const HALF_PROOF: f64 = 8.0;
+/// Every sample of a run lies above this part of its mean.
+const LEAST_OF_MEAN: f64 = 0.25;
+/// Runs are begun anew after so many samples, lest old ones hide a change.
+const LONGEST_RUN: u32 = 256;
+/// What is shorter than so many times the noise is the filter's own affair.
+const WORTH: f64 = 8.0;
+
+/// Residuals of an exchange, both ways, seconds.
+pub(super) type Residuals = [f64; 2];
+
+/// What happened to the clock or to the path. Seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Change {
+    /// The slave's clock jumped by `by`; `doubt` is how exactly that is known.
+    Step { by: f64, doubt: f64 },
+    /// Both ways got longer (shorter: negative).
+    Path { by: f64, doubt: f64 },
+    /// One way alone got longer (shorter: negative).
+    OneWay { way: Way, by: f64, doubt: f64 },
+}
+
+/// What is to be done with an exchange.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ruling {
+    /// Use it.
+    Pass,
+    /// Leave it out: it contradicts what is known, and it is the first to do so.
+    Doubt,
+    /// Correct the state by this, then use it.
+    Changed(Change),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Run {
+    n: u32,
+    least: f64,
+    sum: f64,
+}
+
+impl Run {
+    fn add(&mut self, nu: f64) {
+        if self.n == 0 || self.n >= LONGEST_RUN {
+            *self = Run { n: 1, least: nu, sum: nu };
+            return;
+        }
+        self.n += 1;
+        self.least = self.least.min(nu);
+        self.sum += nu;
+        if self.least < LEAST_OF_MEAN * self.mean() {
+            *self = Run { n: 1, least: nu, sum: nu };
+        }
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / f64::from(self.n.max(1))
+    }
+
+    /// n·min/mean.
+    fn proof(&self) -> f64 {
+        if self.sum > 0.0 { f64::from(self.n).powi(2) * self.least / self.sum } else { 0.0 }
+    }
+
+    /// How much longer the way is: the least is still a queue's share too late.
+    fn longer(&self) -> f64 {
+        self.least - self.doubt()
+    }
+
+    fn doubt(&self) -> f64 {
+        (self.mean() - self.least) / f64::from(self.n.max(1))
+    }
+}
+
+/// Watches one link.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Guard {
+    /// The newest exchanges, oldest first overwritten; `None`: it was in order.
+    recent: [Option<Residuals>; LAST],
+    next: usize,
+    runs: [Run; 2],
+}
+
+impl Guard {
+    /// Judges an exchange by its residuals before it is used. `deviation` is that of either
+    /// residual's forecast, the stamps' noise included, `noise` what the stamps promise, `gap` the
+    /// time since the last exchange in use.
+    pub(super) fn rule(
+        &mut self,
+        nu: Residuals,
+        deviation: [f64; 2],
+        noise: f64,
+        gap: f64,
+    ) -> Ruling {
+        let limit = deviation.map(|d| (SIGMAS * d).max(NOISES * noise) + GAP_RATE * gap);
+        let early = nu[0] < -limit[0] || nu[1] < -limit[1];
+        self.recent[self.next] = early.then_some(nu);
+        self.next = (self.next + 1) % LAST;
+        if early {
+            let suspects = self.recent.iter().flatten().count();
+            if suspects < NEEDED {
+                return Ruling::Doubt;
+            }
+            let change = self.classify(limit);
+            *self = Self::default();
+            return Ruling::Changed(change);
+        }
+        let floor = noise.max(deviation[0].max(deviation[1]) / 2.0);
+        for (run, nu) in self.runs.iter_mut().zip(nu) {
+            run.add(nu);
+        }
+        match self.longer(WORTH * floor) {
+            Some(change) => {
+                self.runs = [Run::default(); 2];
+                Ruling::Changed(change)
+            }
+            None => Ruling::Pass,
+        }
+    }
+
+    /// What several early exchanges have in common.
+    fn classify(&self, limit: [f64; 2]) -> Change {
+        let pick = |what: fn(&Residuals) -> f64| {
+            let mut of: Vec<f64> = self.recent.iter().flatten().map(what).collect();
+            of.sort_unstable_by(f64::total_cmp);
+            let (least, greatest) = (of[0], of[of.len() - 1]);
+            (of[of.len() / 2], greatest, greatest - least)
+        };
+        let (x, _, x_spread) = pick(|nu| (nu[0] - nu[1]) / 2.0);
+        let (forth, forth_last, forth_spread) = pick(|nu| nu[0]);
+        let (back, back_last, back_spread) = pick(|nu| nu[1]);
+        match (forth < -limit[0], back < -limit[1]) {
+            (true, true) => {
+                let by = forth_last.max(back_last);
+                Change::Path { by, doubt: forth_spread.max(back_spread) + (forth - back).abs() }
+            }
+            // Early one way and as late the other: that is the clock.
+            (true, false) if back > -forth / 2.0 => Change::Step { by: x, doubt: x_spread },
+            (false, true) if forth > -back / 2.0 => Change::Step { by: x, doubt: x_spread },
+            (true, _) => Change::OneWay { way: Way::Forth, by: forth_last, doubt: forth_spread },
+            _ => Change::OneWay { way: Way::Back, by: back_last, doubt: back_spread },
+        }
+    }
+
+    fn longer(&self, worth: f64) -> Option<Change> {
+        let proof = self.runs.map(|run| if run.mean() > worth { run.proof() } else { 0.0 });
+        let (a, b) = (&self.runs[0], &self.runs[1]);
+        if proof[0].max(proof[1]) < PROOF {
+            return None;
+        }
+        let both = proof[0].min(proof[1]) > HALF_PROOF;
+        let similar = a.longer().min(b.longer()) > 0.5 * a.longer().max(b.longer());
+        Some(if both && similar {
+            let by = a.longer().min(b.longer());
+            let apart = (a.longer() - b.longer()).abs();
+            Change::Path { by, doubt: a.doubt() + b.doubt() + apart }
+        } else if proof[0] > proof[1] {
+            Change::OneWay { way: Way::Forth, by: a.longer(), doubt: a.doubt() }
+        } else {
+            Change::OneWay { way: Way::Back, by: b.longer(), doubt: b.doubt() }
+        })
+    }
+}

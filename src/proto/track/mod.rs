@@ -1,0 +1,380 @@
+//! One slave's clock as the master sees it: where its Local is against ours, and how fast it runs.
+//!
+//! Queueing only ever adds, and each direction queues by itself; folding both into one offset and
+//! weighing it by round trip throws that away. So every exchange is two one-sided observations of
+//! (offset, rate, least delay), see `filter`; what is not known of clock and stamps is tried out
+//! in parallel, see `bank`; how the network queues is learned, see `law`; what no queue explains
+//! is for the `guard`; and what must hold whatever the statistics say is the `bound`.
+//!
+//! Integers carry the absolute offset (days between two machines), floating point the rest.
+
+mod bank;
+mod bound;
+mod filter;
+mod guard;
+mod law;
+mod normal;
+mod wheel;
+
+use bank::Bank;
+use bound::{Corridor, rho};
+use filter::{Filter, Way};
+use guard::{Change, Guard, Ruling};
+use law::Law;
+pub use wheel::{Flywheel, Wheel};
+use wheel::Home;
+
+use super::exchange::{Exchange, Source};
+use crate::time::{Local, Offset, Rate, Span, Time};
+
+/// Deviation of an unknown clock's rate: ±100 ppm between two of them.
+const RATE_UNKNOWN: f64 = 1e-4;
+/// Deviation of a rate that was remembered from before: temperature and age move it.
+const RATE_REMEMBERED: f64 = 2e-6;
+/// Deviation of the rate after a start anew with a long history.
+const RATE_KEPT: f64 = 5e-6;
+/// So many exchanges are a long history.
+const HISTORY: u32 = 64;
+/// An exchange with less than this part of the least round trip so far makes all before it
+/// worthless: the floor was not known.
+const SHORTER: f64 = 0.5;
+/// The state is folded into the integer base beyond this, in seconds.
+const FOLD: f64 = 0.5;
+/// A track that heard nothing for longer starts anew, seconds.
+const STALE: f64 = 1_000.0;
+/// A slave may speak on the master's own clock after so many exchanges in order.
+const TRUSTED: u32 = 32;
+/// The first guess: the floor is so much of half the round trip, the queue the rest.
+const FLOOR_GUESS: f64 = 0.7;
+/// No delay scale is less than this part of the stamps' noise: the two could not be told apart.
+const LEAST_SCALE: f64 = 0.3;
+/// Shortest round trip that is taken at its word, seconds.
+const LEAST_ROUND_TRIP: f64 = 1e-7;
+
+/// What the master believes of a slave's Local at an instant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// On the master's Local.
+    pub at: Time<Local>,
+    /// The slave's Local minus the master's Local.
+    pub offset: Offset,
+    /// The rate of the slave's Local against the master's.
+    pub rate: Rate,
+    /// The slave's Local minus the flywheel: steadier where the master's crystal is not.
+    pub wheel_offset: Offset,
+    /// The rate of the slave's Local against the flywheel.
+    pub wheel_rate: Rate,
+    /// One standard deviation of the offset against the wheel, statistical: a static asymmetry of
+    /// the path is not in it, half of a one-way change that was seen is.
+    pub sigma: Span,
+    /// One standard deviation of the rate.
+    pub rate_sigma: Rate,
+    /// The offset is wrong by no more than this if packets take time and the rate is wrong by at
+    /// most six standard deviations and 0.1 ppm.
+    pub bound: Span,
+}
+
+/// What one exchange told about the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noise {
+    /// How much longer than the least known the way there took.
+    pub forward: Span,
+    /// How much longer than the least known the way back took.
+    pub backward: Span,
+}
+
+/// What an exchange was found to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Finding {
+    /// It was used.
+    Used,
+    /// It contradicts what is known and was left out; two more such and it is believed.
+    Doubted,
+    /// The track starts with it, for the first time or anew.
+    Started,
+    /// The slave's clock stepped by this.
+    Stepped(Offset),
+    /// Both ways got longer by this (shorter: negative).
+    PathChanged(Offset),
+    /// One way alone got longer by this; the offset stands, half of it is in the bound.
+    OneWayChanged(Offset),
+}
+
+/// An exchange, taken in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Taken {
+    /// Its delays above the floor.
+    pub noise: Noise,
+    /// What became of it.
+    pub finding: Finding,
+}
+
+/// One exchange in seconds on the base of a track, against the master's Local.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Time<Local>,
+    z: [f64; 2],
+    /// From the middle to either end.
+    lag: f64,
+    round_trip: f64,
+    /// Variance of stamps worse than the track's best.
+    worse: [f64; 2],
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    at: Time<Local>,
+    /// Subtracted from slave − wheel and slave − master alike; the rest is in the filters.
+    base: Offset,
+    bank: Bank,
+    laws: [Law; 2],
+    guard: Guard,
+    corridor: Corridor,
+    least_round_trip: f64,
+    /// How much longer than the floor D either way is since a one-way change.
+    skew: [f64; 2],
+    exchanges: u32,
+    /// Exchanges in order since the last that was not.
+    in_order: u32,
+    noise: Source,
+}
+
+/// Follows one slave's Local. About 1 KiB.
+#[derive(Debug, Clone, Default)]
+pub struct Track {
+    prior_rate: Option<Rate>,
+    state: Option<State>,
+}
+
+impl Track {
+    /// A track that knows nothing but, perhaps, the rate of the slave's Local against ours.
+    pub fn new(prior_rate: Option<Rate>) -> Self {
+        Self { prior_rate, state: None }
+    }
+
+    /// Takes an exchange in. Exchanges come in the order of their polls; one that is older than
+    /// the newest is used as if it were no older.
+    pub fn observe(&mut self, exchange: &Exchange, wheel: &mut Flywheel) -> Taken {
+        let at = exchange.middle();
+        wheel.advance(at);
+        let home = wheel.home(at);
+        let Some(state) = &mut self.state else {
+            let rate = self.prior_rate.map(|rate| (rate.as_ratio() + home.rate, RATE_REMEMBERED));
+            return self.start(exchange, wheel, rate);
+        };
+        let sample = state.sample(exchange);
+        let silent = (at - state.at).as_secs_f64();
+        if sample.round_trip < SHORTER * state.least_round_trip || silent > STALE {
+            let blend = *state.bank.blend();
+            let known = state.exchanges > HISTORY;
+            let sigma = blend.cov[3].max(0.0).sqrt();
+            let sigma = if known { sigma.max(RATE_KEPT) } else { RATE_UNKNOWN };
+            return self.start(exchange, wheel, Some((blend.mean[1], sigma)));
+        }
+        state.take(&sample, wheel)
+    }
+
+    /// What is known for the instant `at`; nothing before the first exchange.
+    pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
+        let state = self.state.as_ref()?;
+        let home = wheel.home(at);
+        let blend = state.bank.blend();
+        let t = (at - state.at).as_secs_f64();
+        let (x, y) = (blend.mean[0] + blend.mean[1] * t, blend.mean[1]);
+        let age = t.abs();
+        let variance = blend.cov[0]
+            + age * (2.0 * blend.cov[1].abs() + age * blend.cov[3])
+            + state.bank.q() * age.powi(3) / 3.0
+            + (state.one_way() / 2.0).powi(2);
+        let rate_sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
+        let mut corridor = state.corridor;
+        corridor.age(age, (y - home.rate) * t.signum(), rho(rate_sigma));
+        let relative = x - home.deviation;
+        let stamps = state.noise.noise().as_secs_f64() + 1e-9;
+        let wheel_offset = state.base + Offset::from_secs_f64(x);
+        Some(Estimate {
+            at,
+            offset: wheel_offset - Offset::from_secs_f64(home.deviation),
+            rate: Rate::from_ratio(y - home.rate),
+            wheel_offset,
+            // y is per second of our Local, of which the wheel makes 1 − rate.
+            wheel_rate: Rate::from_ratio(y / (1.0 - home.rate)),
+            sigma: Span::from_secs_f64(variance.max(0.0).sqrt()),
+            rate_sigma: Rate::from_ratio(rate_sigma),
+            bound: Span::from_secs_f64(corridor.error_of(relative) + stamps),
+        })
+    }
+
+    fn start(&mut self, exchange: &Exchange, wheel: &Flywheel, rate: Option<(f64, f64)>) -> Taken {
+        let at = exchange.middle();
+        let home = wheel.home(at);
+        let source = exchange.forward_source().min(exchange.backward_source());
+        let half = exchange.round_trip().as_secs_f64().max(LEAST_ROUND_TRIP) / 2.0;
+        let (y, sigma) = rate.unwrap_or((home.rate, RATE_UNKNOWN));
+        // x = (f − b)/2 and D = (f + b)/2 as far as one exchange tells; the floor is somewhere
+        // between nothing and D, and x off by as much as D may be.
+        let filter = Filter {
+            mean: [home.deviation, y, FLOOR_GUESS * half],
+            cov: [half * half / 4.0, 0.0, 0.0, sigma * sigma, 0.0, half * half / 8.0],
+        };
+        let noise = source.noise().as_secs_f64();
+        let bank = match self.state.take() {
+            Some(State { mut bank, .. }) => {
+                bank.restart(filter);
+                bank
+            }
+            None => Bank::new(filter, noise),
+        };
+        let law = Law::new(((1.0 - FLOOR_GUESS) * half).max(noise));
+        self.state = Some(State {
+            at,
+            base: exchange.offset(),
+            bank,
+            laws: [law; 2],
+            guard: Guard::default(),
+            corridor: Corridor::new(half, half),
+            least_round_trip: 2.0 * half,
+            skew: [0.0; 2],
+            exchanges: 1,
+            in_order: 0,
+            noise: source,
+        });
+        let noise = Noise { forward: Span::ZERO, backward: Span::ZERO };
+        Taken { noise, finding: Finding::Started }
+    }
+}
+
+impl State {
+    fn one_way(&self) -> f64 {
+        (self.skew[0] - self.skew[1]).abs()
+    }
+
+    fn sample(&mut self, exchange: &Exchange) -> Sample {
+        let base = self.base;
+        let (forth, back) = (exchange.forward_source(), exchange.backward_source());
+        self.noise = self.noise.max(forth.min(back));
+        let best = self.noise.noise().as_secs_f64().powi(2);
+        let worse = [forth, back].map(|s| (s.noise().as_secs_f64().powi(2) - best).max(0.0));
+        Sample {
+            at: exchange.middle(),
+            z: [
+                (exchange.forward() - base).as_secs_f64(),
+                (exchange.backward() + base).as_secs_f64(),
+            ],
+            lag: (exchange.t4.at - exchange.t1.at).as_secs_f64() / 2.0,
+            round_trip: exchange.round_trip().as_secs_f64().max(LEAST_ROUND_TRIP),
+            worse,
+        }
+    }
+
+    fn take(&mut self, sample: &Sample, wheel: &mut Flywheel) -> Taken {
+        let elapsed = (sample.at - self.at).as_secs_f64().max(0.0);
+        let home = wheel.home(sample.at);
+        self.exchanges = self.exchanges.saturating_add(1);
+        self.least_round_trip = self.least_round_trip.min(sample.round_trip);
+        let blend = self.bank.blend();
+        let sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
+        self.corridor.age(elapsed, blend.mean[1] - home.rate, rho(sigma));
+        self.bank.predict(elapsed);
+        self.at = self.at.max(sample.at);
+
+        let (nu, deviation) = self.residuals(sample, &home);
+        let noise = self.noise.noise().as_secs_f64();
+        let ruling = self.guard.rule(nu, deviation, noise, elapsed);
+        let finding = match ruling {
+            Ruling::Pass => Finding::Used,
+            Ruling::Changed(change) => self.change(change),
+            Ruling::Doubt => Finding::Doubted,
+        };
+        let z = self.at_middle(sample, &home);
+        match finding {
+            Finding::Doubted => self.corridor.doubt(z[0], z[1]),
+            _ => {
+                self.corridor.narrow(z[0], z[1]);
+                self.learn(sample, wheel, &home);
+            }
+        }
+        let in_order = finding == Finding::Used;
+        self.in_order = if in_order { self.in_order.saturating_add(1) } else { 0 };
+        let [forward, backward] = nu.map(Span::from_secs_f64);
+        self.fold();
+        Taken { noise: Noise { forward, backward }, finding }
+    }
+
+    /// Both differences as they would have been in the middle of the exchange.
+    fn at_middle(&self, sample: &Sample, home: &Home) -> [f64; 2] {
+        let drift = sample.lag * (self.bank.blend().mean[1] - home.rate);
+        sample.z.map(|z| z + drift)
+    }
+
+    /// What the two observations are above the forecast, and the forecast's deviation.
+    fn residuals(&self, sample: &Sample, home: &Home) -> ([f64; 2], [f64; 2]) {
+        let z = self.at_middle(sample, home);
+        let (blend, phi) = (self.bank.blend(), self.bank.phi());
+        let mut nu = [0.0; 2];
+        let mut deviation = [0.0; 2];
+        for (i, way) in Way::BOTH.into_iter().enumerate() {
+            let forecast = blend.forecast(way);
+            nu[i] = z[i] + way.sign() * home.deviation - self.skew[i] - forecast.value;
+            let variance = forecast.variance + home.variance + sample.worse[i] + phi * phi;
+            deviation[i] = variance.sqrt();
+        }
+        (nu, deviation)
+    }
+
+    fn learn(&mut self, sample: &Sample, wheel: &mut Flywheel, home: &Home) {
+        let trusted = self.in_order >= TRUSTED;
+        for (i, way) in Way::BOTH.into_iter().enumerate() {
+            let (nu, _) = self.residuals(sample, home);
+            let s = self.bank.blend().forecast(way).variance + sample.worse[i];
+            if trusted {
+                wheel.observe(way, nu[i], home.deviation, s, &self.laws[i], self.bank.phi());
+            }
+            let z = sample.z[i] + way.sign() * home.deviation - self.skew[i]
+                - sample.lag * home.rate;
+            self.bank.observe(way, z, sample.lag, &self.laws[i], home.variance + sample.worse[i]);
+        }
+        self.bank.close();
+        if trusted {
+            wheel.close();
+        }
+        let (nu, _) = self.residuals(sample, &wheel.home(sample.at));
+        for (law, nu) in self.laws.iter_mut().zip(nu) {
+            law.learn(nu, LEAST_SCALE * self.bank.phi());
+        }
+    }
+
+    fn change(&mut self, change: Change) -> Finding {
+        let scale = self.laws[0].scale().max(self.laws[1].scale());
+        let open = |doubt: f64| doubt * doubt + scale * scale;
+        match change {
+            Change::Step { by, doubt } => {
+                self.bank.shift([by, 0.0, 0.0], [open(doubt), 0.0, 0.0]);
+                Finding::Stepped(Offset::from_secs_f64(by))
+            }
+            Change::Path { by, doubt } => {
+                let variance = doubt * doubt / 4.0;
+                self.bank.shift([0.0, 0.0, by], [variance, 0.0, variance]);
+                self.least_round_trip = (self.least_round_trip + 2.0 * by).max(LEAST_ROUND_TRIP);
+                Finding::PathChanged(Offset::from_secs_f64(by))
+            }
+            Change::OneWay { way, by, doubt } => {
+                let i = usize::from(way == Way::Back);
+                self.skew[i] += by;
+                self.bank.shift([0.0; 3], [doubt * doubt, 0.0, doubt * doubt]);
+                self.least_round_trip = (self.least_round_trip + by).max(LEAST_ROUND_TRIP);
+                Finding::OneWayChanged(Offset::from_secs_f64(by))
+            }
+        }
+    }
+
+    fn fold(&mut self) {
+        let x = self.bank.blend().mean[0];
+        if x.abs() > FOLD {
+            let whole = Offset::from_secs_f64(x);
+            self.base = self.base + whole;
+            self.bank.shift([-whole.as_secs_f64(), 0.0, 0.0], [0.0; 3]);
+            self.corridor.shift(-whole.as_secs_f64());
+        }
+    }
+}

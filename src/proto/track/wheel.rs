@@ -1,0 +1,209 @@
+//! The flywheel: the master's own Local, freed of its wander by what all slaves say together.
+//!
+//! Where the master's crystal wanders, every slave seems to wander at once. If each track follows
+//! that by itself, it must do so n times, each time with the noise of one link. So the tracks
+//! measure the slaves against a wheel, and what all of them see in common is taken to be the
+//! master's own deviation m = master's Local − wheel. Its state (m, rate) is one more filter that
+//! every exchange of every trusted slave updates: z = ±(x − m) + D + queue. Track and wheel share
+//! an innovation by their variances; the covariance between them is dropped (an assumed-density
+//! factorisation), which is why it takes some company before the wheel may turn by itself.
+//!
+//! The wheel is only a common yardstick: whoever pulls it pulls all members alike, so it moves
+//! neither their differences nor cluster time.
+
+use super::filter::Way;
+use super::law::Law;
+use crate::time::{Local, Map, Offset, Rate, Scale, Time};
+
+/// The steady scale between the master's Local and the members' clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wheel {}
+impl Scale for Wheel {
+    const NAME: &'static str = "Wheel";
+}
+
+const FILTERS: usize = 3;
+/// As in the tracks' bank: centre, more, less.
+const Q_STEP: f64 = 10.0;
+const Q_LIMITS: (f64, f64) = (1e-22, 1e-9);
+/// A quartz like the others.
+const Q_FIRST: f64 = 1e-18;
+const FORGET: f64 = 5e-4;
+const MOVE: f64 = 2.0;
+const NEWCOMER: f64 = 1.0;
+const WORST: f64 = -60.0;
+const LEFT: f64 = 1e-3;
+/// Longest time that is let pass at once, seconds: the variance stays finite.
+const LONGEST: f64 = 1_000.0;
+/// With fewer slaves than this, the wheel is the master's Local: what two clocks see of each other
+/// does not tell whose it is.
+const COMPANY: usize = 3;
+
+/// (m, rate of m) and its covariance: mm, mr, rr. At a rate of 1 ppm a double keeps m to 10 fs over
+/// years, so that it needs no integer part.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Filter {
+    mean: [f64; 2],
+    cov: [f64; 3],
+}
+
+impl Filter {
+    fn predict(&mut self, t: f64, q: f64) {
+        let p = &mut self.cov;
+        self.mean[0] += self.mean[1] * t;
+        p[0] += t * (2.0 * p[1] + t * p[2]) + q * t * t * t / 3.0;
+        p[1] += t * p[2] + q * t * t / 2.0;
+        p[2] += q * t;
+    }
+}
+
+/// The master's Local against the wheel.
+#[derive(Debug, Clone)]
+pub struct Flywheel {
+    filters: [Filter; FILTERS],
+    score: [f64; FILTERS],
+    weight: [f64; FILTERS],
+    q: f64,
+    at: Option<Time<Local>>,
+    turns: bool,
+}
+
+impl Default for Flywheel {
+    fn default() -> Self {
+        Self {
+            filters: [Filter::default(); FILTERS],
+            score: [0.0; FILTERS],
+            weight: [1.0 / FILTERS as f64; FILTERS],
+            q: Q_FIRST,
+            at: None,
+            turns: false,
+        }
+    }
+}
+
+/// What the tracks need of the wheel at an instant. Seconds and ratios.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Home {
+    pub(super) deviation: f64,
+    pub(super) rate: f64,
+    pub(super) variance: f64,
+    pub(super) rate_variance: f64,
+}
+
+impl Flywheel {
+    /// A wheel that is the master's Local, until there is company enough.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says once a round how many slaves are reachable and agree with each other. With three and
+    /// more the wheel turns by itself, below that it keeps its last rate against Local.
+    pub fn set_company(&mut self, slaves: usize) {
+        let turns = slaves >= COMPANY;
+        if self.turns && !turns {
+            let blend = self.blend();
+            self.filters = [Filter { mean: blend.mean, cov: [0.0; 3] }; FILTERS];
+        }
+        self.turns = turns;
+    }
+
+    /// The wheel as the master's Local tells it round the instant `at`.
+    pub fn map(&self, at: Time<Local>) -> Map<Local, Wheel> {
+        let home = self.home(at);
+        let reads = at - Offset::from_secs_f64(home.deviation);
+        Map { at, reads: Time::from_nanos(reads.as_nanos()), rate: Rate::from_ratio(-home.rate) }
+    }
+
+    pub(super) fn home(&self, at: Time<Local>) -> Home {
+        let t = self.at.map_or(0.0, |last| (at - last).as_secs_f64());
+        let Filter { mean: [m, rate], cov } = self.blend();
+        Home {
+            deviation: m + rate * t,
+            rate,
+            variance: cov[0].max(0.0),
+            rate_variance: cov[2].max(0.0),
+        }
+    }
+
+    fn blend(&self) -> Filter {
+        let mut out = Filter::default();
+        for (filter, w) in self.filters.iter().zip(self.weight) {
+            out.mean[0] += w * filter.mean[0];
+            out.mean[1] += w * filter.mean[1];
+        }
+        for (filter, w) in self.filters.iter().zip(self.weight) {
+            let [m, r] = [filter.mean[0] - out.mean[0], filter.mean[1] - out.mean[1]];
+            for ((cov, own), apart) in out.cov.iter_mut().zip(filter.cov).zip([m * m, m * r, r * r]) {
+                *cov += w * (own + apart);
+            }
+        }
+        out
+    }
+
+    fn q_at(&self, place: usize) -> f64 {
+        match place {
+            1 => self.q * Q_STEP,
+            2 => self.q / Q_STEP,
+            _ => self.q,
+        }
+    }
+
+    /// Lets time pass until `at`; earlier instants change nothing.
+    pub(super) fn advance(&mut self, at: Time<Local>) {
+        let elapsed = self.at.map_or(0.0, |last| (at - last).as_secs_f64());
+        if self.at.is_some() && elapsed <= 0.0 {
+            return;
+        }
+        self.at = Some(at);
+        for i in 0..FILTERS {
+            let q = if self.turns { self.q_at(i) } else { 0.0 };
+            // Beyond the longest, the mean runs on and the variance waits.
+            self.filters[i].predict(elapsed.min(LONGEST), q);
+            self.filters[i].mean[0] += self.filters[i].mean[1] * (elapsed - LONGEST).max(0.0);
+        }
+    }
+
+    /// Takes in what one way of an exchange says of the master: `nu` is the residual with the
+    /// deviation `m` of [`Flywheel::home`] taken out already, `s` the variance of the slave's
+    /// part of it.
+    pub(super) fn observe(&mut self, way: Way, nu: f64, m: f64, s: f64, law: &Law, phi: f64) {
+        if !self.turns {
+            return;
+        }
+        for i in 0..FILTERS {
+            let filter = &mut self.filters[i];
+            let p = &mut filter.cov;
+            let pull = law.pull(nu + way.sign() * (filter.mean[0] - m), s + p[0], phi);
+            let bend = pull.bend.clamp(0.0, (1.0 - LEFT) / (s + p[0]).max(f64::MIN_POSITIVE));
+            let k = [-way.sign() * p[0], -way.sign() * p[1]];
+            filter.mean[0] += k[0] * pull.slope;
+            filter.mean[1] += k[1] * pull.slope;
+            p[0] -= bend * k[0] * k[0];
+            p[1] -= bend * k[0] * k[1];
+            p[2] -= bend * k[1] * k[1];
+            self.score[i] += pull.ln_z.max(WORST);
+        }
+    }
+
+    /// The exchange is complete: weighs the filters anew.
+    pub(super) fn close(&mut self) {
+        if !self.turns {
+            return;
+        }
+        let best = self.score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for score in &mut self.score {
+            *score = (*score - best) * (1.0 - FORGET);
+        }
+        let sum: f64 = self.score.iter().map(|score| score.exp()).sum();
+        self.weight = self.score.map(|score| score.exp() / sum);
+        let to = if self.score[1] > self.score[2] { 1 } else { 2 };
+        let q = self.q_at(to);
+        if (Q_LIMITS.0..=Q_LIMITS.1).contains(&q) && self.score[to] - self.score[0] > MOVE {
+            let (centre, moved) = ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
+            self.q = q;
+            self.filters = [moved.0; FILTERS];
+            self.score = [moved.1, moved.1 - NEWCOMER, moved.1 - NEWCOMER];
+            (self.filters[3 - to], self.score[3 - to]) = centre;
+        }
+    }
+}
