@@ -11,6 +11,8 @@ pub enum Drop {
     Own,
     /// It is meant for another node.
     NotForUs,
+    /// A poll that was answered already: the network doubled it.
+    Duplicate,
     /// A reply to no open poll: late, doubled or invented.
     Unasked,
     /// From a node that is not in the roster.
@@ -28,7 +30,7 @@ pub enum Drop {
 }
 
 impl Drop {
-    const COUNT: usize = Reject::ALL.len() + 9;
+    const COUNT: usize = Reject::ALL.len() + 10;
 
     /// All reasons, in the order of the counters.
     pub const ALL: [Drop; Self::COUNT] = [
@@ -39,6 +41,7 @@ impl Drop {
         Drop::Rejected(Reject::Field),
         Drop::Own,
         Drop::NotForUs,
+        Drop::Duplicate,
         Drop::Unasked,
         Drop::Stranger,
         Drop::NotOurMaster,
@@ -54,6 +57,7 @@ impl Drop {
             Drop::Rejected(reject) => reject.name(),
             Drop::Own => "own_id",
             Drop::NotForUs => "not_for_us",
+            Drop::Duplicate => "duplicate",
             Drop::Unasked => "unasked",
             Drop::Stranger => "stranger",
             Drop::NotOurMaster => "not_our_master",

@@ -50,6 +50,9 @@ pub struct Slave {
     master: Option<Master>,
     search: Search,
     replies: VecDeque<PendingReply>,
+    /// The newest polls. The second reply to one would leave later than the first, and what is
+    /// learned of its leaving would be taken for the first's.
+    answered: VecDeque<u64>,
     pending: VecDeque<Pending>,
     correction: Option<Correction>,
     awaited: Option<u64>,
@@ -83,6 +86,7 @@ impl Slave {
             master: None,
             search: Search::new(next),
             replies: VecDeque::new(),
+            answered: VecDeque::new(),
             pending: VecDeque::new(),
             correction: None,
             awaited: None,
@@ -142,6 +146,13 @@ impl Slave {
         poll: Poll,
     ) -> Result<(), Drop> {
         self.obey(now, from, header)?;
+        if self.answered.contains(&poll.nonce) {
+            return Err(Drop::Duplicate);
+        }
+        if self.answered.len() == MAX_REPLIES {
+            self.answered.pop_front();
+        }
+        self.answered.push_back(poll.nonce);
         if self.replies.len() == MAX_REPLIES {
             self.replies.pop_front();
         }

@@ -68,8 +68,8 @@ fn lying() {
         println!("{a:?}");
         world.dump();
     }
-    for _ in 0..100 {
-        world.fair(Span::from_millis(500)).unwrap();
+    for _ in 0..12 {
+        world.fair(Span::from_millis(2000)).unwrap();
         println!("---");
         world.dump();
     }

@@ -373,13 +373,16 @@ impl World {
             }
             let running = self.nodes.iter().filter(|node| !node.stopped);
             let next = running.filter_map(|n| Some(n.election.deadline()?.since(n.now))).min();
-            let Some(pause) = next.filter(|&pause| pause <= left) else { return Ok(()) };
+            let pause = next.unwrap_or(left).min(left);
             left = left - pause;
             for node in &mut self.nodes {
                 let node = Rc::make_mut(node);
                 node.now = node.now + pause;
             }
             (0..NODES).try_for_each(|node| self.drain(node))?;
+            if left == Span::ZERO {
+                return Ok(());
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::law::Law;
 const FILTERS: usize = 5;
 /// Ratio of neighbouring q, and of neighbouring φ.
 const Q_STEP: f64 = 10.0;
-const PHI_STEP: f64 = 6.0;
+const PHI_STEP: f64 = 4.0;
 /// s²/s³: from the best oven to a crystal in a hair dryer. A quartz in an office: 1e-18.
 const Q_LIMITS: (f64, f64) = (1e-22, 1e-9);
 const Q_FIRST: f64 = 1e-17;
@@ -26,8 +26,9 @@ const FORGET: f64 = 1e-3;
 const MOVE: f64 = 2.0;
 /// What a neighbour that was set up anew starts behind with: it has yet to prove itself.
 const NEWCOMER: f64 = 1.0;
-/// No single observation counts more against a filter than this: outliers are the guards' task.
-const WORST: f64 = -60.0;
+/// No single observation counts more against a filter, in comparison with the best: outliers are
+/// the guards' task.
+const WORST: f64 = -10.0;
 
 /// Where the filters sit round the centre: (steps of q, steps of φ).
 const PLACES: [(i32, i32); FILTERS] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)];
@@ -75,9 +76,10 @@ impl Bank {
         self.phi * step(PHI_STEP, PLACES[place].1)
     }
 
-    /// The noise of the stamps at present, in seconds.
+    /// The noise of the stamps as all filters together see it, in seconds.
     pub(super) fn phi(&self) -> f64 {
-        self.phi
+        let square = |i: usize| self.weight[i] * self.phi_at(i).powi(2);
+        (0..FILTERS).map(square).sum::<f64>().sqrt()
     }
 
     /// The wander of the clock at present, in s²/s³.
@@ -102,14 +104,19 @@ impl Bank {
     /// Takes in the observation `z` of one way, `lag` seconds off the middle of the exchange.
     /// `others` is the variance of what is not in the state.
     pub(super) fn observe(&mut self, way: Way, z: f64, lag: f64, law: &Law, others: f64) {
-        for i in 0..FILTERS {
+        let mut likely = [0.0; FILTERS];
+        for (i, likely) in likely.iter_mut().enumerate() {
             let phi = self.phi_at(i);
             let filter = &mut self.filters[i];
             let forecast = filter.forecast(way);
             let nu = z + lag * filter.mean[1] - forecast.value;
             let pull = law.pull(nu, forecast.variance + others, phi);
             filter.update(way, &forecast, &pull, others);
-            self.score[i] += pull.ln_z.max(WORST);
+            *likely = pull.ln_z;
+        }
+        let best = likely.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for (score, likely) in self.score.iter_mut().zip(likely) {
+            *score += (likely - best).max(WORST);
         }
         self.mix();
     }

@@ -25,6 +25,12 @@ const HALF_PROOF: f64 = 8.0;
 const LEAST_OF_MEAN: f64 = 0.25;
 /// Runs are begun anew after so many samples, lest old ones hide a change.
 const LONGEST_RUN: u32 = 256;
+/// A step below this (seconds) may be a change of rate that the filter did not follow; so may one
+/// that is not the same in all exchanges, within so much of itself.
+const SMALL_STEP: f64 = 50e-6;
+const UNSTEADY: f64 = 0.1;
+/// A least residual so many scales below the middle one is a wrong stamp.
+const WILD: f64 = 4.0;
 /// What is shorter than so many times the noise is the filter's own affair.
 const WORTH: f64 = 8.0;
 
@@ -34,8 +40,9 @@ pub(super) type Residuals = [f64; 2];
 /// What happened to the clock or to the path. Seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Change {
-    /// The slave's clock jumped by `by`; `doubt` is how exactly that is known.
-    Step { by: f64, doubt: f64 },
+    /// The slave's clock jumped by `by`; `doubt` is how exactly that is known. `rate`: it may
+    /// have been no step but a rate that changed.
+    Step { by: f64, doubt: f64, rate: bool },
     /// Both ways got longer (shorter: negative).
     Path { by: f64, doubt: f64 },
     /// One way alone got longer (shorter: negative).
@@ -93,6 +100,24 @@ impl Run {
     }
 }
 
+/// What the early exchanges say of one quantity.
+#[derive(Debug, Clone, Copy, Default)]
+struct Suspects {
+    n: usize,
+    least: f64,
+    middle: f64,
+    span: f64,
+}
+
+impl Suspects {
+    /// Where the new floor is: a queue's share below the least, unless that is wild.
+    fn floor(&self, scale: f64) -> f64 {
+        let wild = self.middle - self.least > WILD * scale;
+        let least = if wild { self.middle } else { self.least };
+        least - scale / self.n.max(1) as f64
+    }
+}
+
 /// Watches one link.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guard {
@@ -104,13 +129,14 @@ pub(super) struct Guard {
 
 impl Guard {
     /// Judges an exchange by its residuals before it is used. `deviation` is that of either
-    /// residual's forecast, the stamps' noise included, `noise` what the stamps promise, `gap` the
-    /// time since the last exchange in use.
+    /// residual's forecast, the stamps' noise included, `noise` what the stamps promise, `scale` that
+    /// of the queues, `gap` the time since the last exchange in use.
     pub(super) fn rule(
         &mut self,
         nu: Residuals,
         deviation: [f64; 2],
         noise: f64,
+        scale: f64,
         gap: f64,
     ) -> Ruling {
         let limit = deviation.map(|d| (SIGMAS * d).max(NOISES * noise) + GAP_RATE * gap);
@@ -122,7 +148,7 @@ impl Guard {
             if suspects < NEEDED {
                 return Ruling::Doubt;
             }
-            let change = self.classify(limit);
+            let change = self.classify(limit, scale);
             *self = Self::default();
             return Ruling::Changed(change);
         }
@@ -139,28 +165,40 @@ impl Guard {
         }
     }
 
-    /// What several early exchanges have in common.
-    fn classify(&self, limit: [f64; 2]) -> Change {
-        let pick = |what: fn(&Residuals) -> f64| {
-            let mut of: Vec<f64> = self.recent.iter().flatten().map(what).collect();
-            of.sort_unstable_by(f64::total_cmp);
-            let (least, greatest) = (of[0], of[of.len() - 1]);
-            (of[of.len() / 2], greatest, greatest - least)
+    /// What several early exchanges have in common. `scale` is that of the queues.
+    fn classify(&self, limit: [f64; 2], scale: f64) -> Change {
+        let offset = self.pick(|nu| (nu[0] - nu[1]) / 2.0);
+        let (forth, back) = (self.pick(|nu| nu[0]), self.pick(|nu| nu[1]));
+        let early = (forth.middle < -limit[0], back.middle < -limit[1]);
+        // Early one way and as late the other: that is the clock.
+        let opposite = match early {
+            (true, false) => back.middle > -forth.middle / 2.0,
+            (false, true) => forth.middle > -back.middle / 2.0,
+            _ => false,
         };
-        let (x, _, x_spread) = pick(|nu| (nu[0] - nu[1]) / 2.0);
-        let (forth, forth_last, forth_spread) = pick(|nu| nu[0]);
-        let (back, back_last, back_spread) = pick(|nu| nu[1]);
-        match (forth < -limit[0], back < -limit[1]) {
-            (true, true) => {
-                let by = forth_last.max(back_last);
-                Change::Path { by, doubt: forth_spread.max(back_spread) + (forth - back).abs() }
-            }
-            // Early one way and as late the other: that is the clock.
-            (true, false) if back > -forth / 2.0 => Change::Step { by: x, doubt: x_spread },
-            (false, true) if forth > -back / 2.0 => Change::Step { by: x, doubt: x_spread },
-            (true, _) => Change::OneWay { way: Way::Forth, by: forth_last, doubt: forth_spread },
-            _ => Change::OneWay { way: Way::Back, by: back_last, doubt: back_spread },
+        if opposite {
+            let by = offset.middle;
+            let rate = by.abs() < SMALL_STEP || offset.span > UNSTEADY * by.abs() + 2.0 * scale;
+            return Change::Step { by, doubt: offset.span, rate };
         }
+        match early {
+            (true, true) => {
+                let by = forth.floor(scale).max(back.floor(scale));
+                let apart = (forth.floor(scale) - back.floor(scale)).abs();
+                Change::Path { by, doubt: scale + apart }
+            }
+            (false, true) => Change::OneWay { way: Way::Back, by: back.floor(scale), doubt: scale },
+            _ => Change::OneWay { way: Way::Forth, by: forth.floor(scale), doubt: scale },
+        }
+    }
+
+    fn pick(&self, what: impl Fn(&Residuals) -> f64) -> Suspects {
+        let mut of: Vec<f64> = self.recent.iter().flatten().map(what).collect();
+        of.sort_unstable_by(f64::total_cmp);
+        let (Some(&least), Some(&greatest)) = (of.first(), of.last()) else {
+            return Suspects::default();
+        };
+        Suspects { n: of.len(), least, middle: of[of.len() / 2], span: greatest - least }
     }
 
     fn longer(&self, worth: f64) -> Option<Change> {

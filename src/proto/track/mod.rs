@@ -35,17 +35,33 @@ const RATE_REMEMBERED: f64 = 2e-6;
 const RATE_KEPT: f64 = 5e-6;
 /// So many exchanges are a long history.
 const HISTORY: u32 = 64;
-/// An exchange with less than this part of the least round trip so far makes all before it
-/// worthless: the floor was not known.
+/// A young track's exchange with less than this part of the least round trip so far makes all
+/// before it worthless: the floor was not known.
 const SHORTER: f64 = 0.5;
+const RIVAL_LASTS: u8 = 8;
 /// The state is folded into the integer base beyond this, in seconds.
 const FOLD: f64 = 0.5;
 /// A track that heard nothing for longer starts anew, seconds.
 const STALE: f64 = 1_000.0;
+/// For so many exchanges the queues' scale comes from the round trips…
+const EARLY: u32 = 16;
+/// …as so many times their mean excess over the least (which is itself in a queue)…
+const EXCESS: f64 = 1.5;
+/// …with the first guess weighing like so many of them.
+const GUESS_WEIGHT: f64 = 0.5;
+/// Shortest time that a rate is worked out over, seconds.
+const SHORTEST: f64 = 0.1;
+/// So many deviations early, the rate is in doubt: a crystal that was touched, a fan that started.
+const STARTLE: f64 = 6.0;
+/// A one-way change that ends within so many scales of where it began has ended.
+const SAME_PATH: f64 = 4.0;
 /// A slave may speak on the master's own clock after so many exchanges in order.
 const TRUSTED: u32 = 32;
 /// The first guess: the floor is so much of half the round trip, the queue the rest.
 const FLOOR_GUESS: f64 = 0.7;
+/// The first guess of the queues' scale, in halves of the round trip. Rather too much: a filter
+/// that trusts its first packets too much takes long to find out.
+const LATE_GUESS: f64 = 1.0;
 /// No delay scale is less than this part of the stamps' noise: the two could not be told apart.
 const LEAST_SCALE: f64 = 0.3;
 /// Shortest round trip that is taken at its word, seconds.
@@ -131,6 +147,10 @@ struct State {
     guard: Guard,
     corridor: Corridor,
     least_round_trip: f64,
+    /// The first round trips together, for the first look at the queues.
+    early: f64,
+    /// For so many exchanges more a second much shorter one makes the track start anew.
+    rival: u8,
     /// How much longer than the floor D either way is since a one-way change.
     skew: [f64; 2],
     exchanges: u32,
@@ -164,16 +184,27 @@ impl Track {
         };
         let sample = state.sample(exchange);
         let silent = (at - state.at).as_secs_f64();
-        if sample.round_trip < SHORTER * state.least_round_trip || silent > STALE {
-            let blend = *state.bank.blend();
-            let known = state.exchanges > HISTORY;
-            let sigma = blend.cov[3].max(0.0).sqrt();
-            let sigma = if known { sigma.max(RATE_KEPT) } else { RATE_UNKNOWN };
-            return self.start(exchange, wheel, Some((blend.mean[1], sigma)));
+        // With a long history a short round trip may as well be a wrong stamp: the guards decide.
+        let young = state.exchanges < HISTORY;
+        if young && state.rivals(&sample) {
+            return self.start(exchange, wheel, None);
         }
-        state.take(&sample, wheel)
+        if silent > STALE {
+            let (rate, variance) = (state.bank.blend().mean[1], state.bank.blend().cov[3]);
+            let sigma = if young { RATE_UNKNOWN } else { variance.max(0.0).sqrt().max(RATE_KEPT) };
+            return self.start(exchange, wheel, Some((rate, sigma)));
+        }
+        let taken = state.take(&sample, wheel);
+        match taken.finding {
+            // What changed is that the floor was not known.
+            Finding::PathChanged(_) | Finding::OneWayChanged(_) if young => {
+                self.start(exchange, wheel, None)
+            }
+            _ => taken,
+        }
     }
 
+    pub fn debug(&self) -> String { let s = self.state.as_ref().unwrap(); let b = s.bank.blend(); format!("D {:.0} ns P {:.0} {:.1e} {:.0} skew {:?} q {:.0e} phi {:.1e} scale {:.1e} {:.1e}", b.mean[2]*1e9, b.cov[0].sqrt()*1e9, b.cov[3].sqrt(), b.cov[5].sqrt()*1e9, s.skew, s.bank.q(), s.bank.phi(), s.laws[0].scale(), s.laws[1].scale()) }
     /// What is known for the instant `at`; nothing before the first exchange.
     pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
         let state = self.state.as_ref()?;
@@ -225,7 +256,7 @@ impl Track {
             }
             None => Bank::new(filter, noise),
         };
-        let law = Law::new(((1.0 - FLOOR_GUESS) * half).max(noise));
+        let law = Law::new((LATE_GUESS * half).max(noise));
         self.state = Some(State {
             at,
             base: exchange.offset(),
@@ -234,6 +265,8 @@ impl Track {
             guard: Guard::default(),
             corridor: Corridor::new(half, half),
             least_round_trip: 2.0 * half,
+            early: 2.0 * half,
+            rival: 0,
             skew: [0.0; 2],
             exchanges: 1,
             in_order: 0,
@@ -267,11 +300,22 @@ impl State {
         }
     }
 
+    /// Whether this is the second exchange of late that is much shorter than all before. One alone
+    /// may be a wrong stamp.
+    fn rivals(&mut self, sample: &Sample) -> bool {
+        let short = sample.round_trip < SHORTER * self.least_round_trip;
+        let second = short && self.rival > 0;
+        self.rival = if short { RIVAL_LASTS } else { self.rival.saturating_sub(1) };
+        second
+    }
+
     fn take(&mut self, sample: &Sample, wheel: &mut Flywheel) -> Taken {
         let elapsed = (sample.at - self.at).as_secs_f64().max(0.0);
         let home = wheel.home(sample.at);
         self.exchanges = self.exchanges.saturating_add(1);
-        self.least_round_trip = self.least_round_trip.min(sample.round_trip);
+        if self.rival < RIVAL_LASTS {
+            self.least_round_trip = self.least_round_trip.min(sample.round_trip);
+        }
         let blend = self.bank.blend();
         let sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
         self.corridor.age(elapsed, blend.mean[1] - home.rate, rho(sigma));
@@ -280,16 +324,28 @@ impl State {
 
         let (nu, deviation) = self.residuals(sample, &home);
         let noise = self.noise.noise().as_secs_f64();
-        let ruling = self.guard.rule(nu, deviation, noise, elapsed);
+        let startled = nu.iter().zip(deviation).any(|(nu, d)| *nu < -STARTLE * d);
+        let ruling = if self.rival == RIVAL_LASTS {
+            Ruling::Doubt
+        } else {
+            self.guard.rule(nu, deviation, noise, self.scale(), elapsed)
+        };
         let finding = match ruling {
             Ruling::Pass => Finding::Used,
-            Ruling::Changed(change) => self.change(change),
+            Ruling::Changed(change) => self.change(change, elapsed),
             Ruling::Doubt => Finding::Doubted,
         };
         let z = self.at_middle(sample, &home);
         match finding {
             Finding::Doubted => self.corridor.doubt(z[0], z[1]),
             _ => {
+                if startled && ruling == Ruling::Pass {
+                    // The rate may not be what it was taken for: only this exchange is sure.
+                    self.corridor = Corridor::new(z[0], z[1]);
+                    let turn = nu[0].min(nu[1]) / elapsed.max(SHORTEST);
+                    let turn = turn.abs().min(RATE_KEPT).powi(2);
+                    self.bank.shift([0.0; 3], [0.0, turn, 0.0]);
+                }
                 self.corridor.narrow(z[0], z[1]);
                 self.learn(sample, wheel, &home);
             }
@@ -338,18 +394,40 @@ impl State {
         if trusted {
             wheel.close();
         }
+        if self.exchanges <= EARLY {
+            self.look(sample);
+            return;
+        }
         let (nu, _) = self.residuals(sample, &wheel.home(sample.at));
         for (law, nu) in self.laws.iter_mut().zip(nu) {
             law.learn(nu, LEAST_SCALE * self.bank.phi());
         }
     }
 
-    fn change(&mut self, change: Change) -> Finding {
-        let scale = self.laws[0].scale().max(self.laws[1].scale());
-        let open = |doubt: f64| doubt * doubt + scale * scale;
+    /// While the floor is hardly known, the round trips tell the scale of the queues.
+    fn look(&mut self, sample: &Sample) {
+        self.early += sample.round_trip;
+        let n = f64::from(self.exchanges);
+        let excess = (self.early / n - self.least_round_trip).max(0.0) / 2.0;
+        let guess = LATE_GUESS * self.least_round_trip / 2.0;
+        let scale = (guess * GUESS_WEIGHT + n * EXCESS * excess) / (n + GUESS_WEIGHT);
+        let scale = scale.max(LEAST_SCALE * self.bank.phi());
+        self.laws = [Law::new(scale); 2];
+    }
+
+    /// The queues' everyday scale, the greater of both ways.
+    fn scale(&self) -> f64 {
+        self.laws[0].scale().max(self.laws[1].scale())
+    }
+
+    /// Corrects the state by what the guards found. `elapsed` is the time since the last exchange.
+    fn change(&mut self, change: Change, elapsed: f64) -> Finding {
+        let scale = self.scale();
         match change {
-            Change::Step { by, doubt } => {
-                self.bank.shift([by, 0.0, 0.0], [open(doubt), 0.0, 0.0]);
+            Change::Step { by, doubt, rate } => {
+                let open = doubt * doubt + scale * scale;
+                let turn = if rate { (by / elapsed.max(SHORTEST)).powi(2) } else { 0.0 };
+                self.bank.shift([by, 0.0, 0.0], [open, turn.min(RATE_UNKNOWN.powi(2)), 0.0]);
                 Finding::Stepped(Offset::from_secs_f64(by))
             }
             Change::Path { by, doubt } => {
@@ -360,9 +438,15 @@ impl State {
             }
             Change::OneWay { way, by, doubt } => {
                 let i = usize::from(way == Way::Back);
-                self.skew[i] += by;
-                self.bank.shift([0.0; 3], [doubt * doubt, 0.0, doubt * doubt]);
+                let skew = self.skew[i] + by;
                 self.least_round_trip = (self.least_round_trip + by).max(LEAST_ROUND_TRIP);
+                if self.skew[i] != 0.0 && skew.abs() < SAME_PATH * scale {
+                    // The old path is back, and its floor is known.
+                    self.skew[i] = 0.0;
+                } else {
+                    self.skew[i] = skew;
+                    self.bank.shift([0.0; 3], [doubt * doubt, 0.0, doubt * doubt]);
+                }
                 Finding::OneWayChanged(Offset::from_secs_f64(by))
             }
         }

@@ -31,7 +31,7 @@ const Q_FIRST: f64 = 1e-18;
 const FORGET: f64 = 5e-4;
 const MOVE: f64 = 2.0;
 const NEWCOMER: f64 = 1.0;
-const WORST: f64 = -60.0;
+const WORST: f64 = -10.0;
 const LEFT: f64 = 1e-3;
 /// Longest time that is let pass at once, seconds: the variance stays finite.
 const LONGEST: f64 = 1_000.0;
@@ -170,8 +170,8 @@ impl Flywheel {
         if !self.turns {
             return;
         }
-        for i in 0..FILTERS {
-            let filter = &mut self.filters[i];
+        let mut likely = [0.0; FILTERS];
+        for (filter, likely) in self.filters.iter_mut().zip(&mut likely) {
             let p = &mut filter.cov;
             let pull = law.pull(nu + way.sign() * (filter.mean[0] - m), s + p[0], phi);
             let bend = pull.bend.clamp(0.0, (1.0 - LEFT) / (s + p[0]).max(f64::MIN_POSITIVE));
@@ -181,7 +181,11 @@ impl Flywheel {
             p[0] -= bend * k[0] * k[0];
             p[1] -= bend * k[0] * k[1];
             p[2] -= bend * k[1] * k[1];
-            self.score[i] += pull.ln_z.max(WORST);
+            *likely = pull.ln_z;
+        }
+        let best = likely.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for (score, likely) in self.score.iter_mut().zip(likely) {
+            *score += (likely - best).max(WORST);
         }
     }
 
