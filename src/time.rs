@@ -56,6 +56,11 @@ scale! {
     Remote
 }
 scale! {
+    /// The machine's own counter, `CLOCK_MONOTONIC_RAW`: one for all nodes on a machine, and what
+    /// their [`Local`]s are made of. Origin: the boot of the machine, about.
+    Raw
+}
+scale! {
     /// What a node tells its users: the system clock or a virtual clock. Unix epoch.
     Shown
 }

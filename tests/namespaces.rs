@@ -9,8 +9,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
-use campanile::clock::Raw;
-use campanile::time::{Span, Time};
+use campanile::time::{Raw, Span, Time};
 use common::daemon::Daemon;
 use common::{instants, raw_now, showed, sleep, width, within};
 

@@ -11,11 +11,10 @@ use super::record::{self, Body, Line};
 use super::roster::Roster;
 use super::state::Drift;
 use super::words::{self, Scene, Weight};
-use crate::clock::Raw;
 use crate::net::{Moment, NetStats, Observer};
 use crate::proto::{Counters, Event};
 use crate::report::{Book, LogWriter, human, human_count};
-use crate::time::{Local, Map, Rate, Shown, Span, Time};
+use crate::time::{Local, Map, Rate, Raw, Shown, Span, Time};
 use crate::wire::NodeId;
 
 /// Which side of the protocol a node is on.

@@ -10,11 +10,10 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::words::standing;
-use crate::clock::Raw;
 use crate::net::NetStats;
 use crate::proto::{Adjusted, Counters, Event, Measured, Round, Slot, Source, Who};
 use crate::report::Report;
-use crate::time::{Map, Offset, Shown, Span};
+use crate::time::{Map, Offset, Raw, Shown, Span};
 use crate::wire::{LeaveReason, NodeId};
 
 /// One line.

@@ -1,8 +1,8 @@
 //! From the kernel's timestamps to Local.
 
-use super::{Oscillator, Raw};
+use super::Oscillator;
 use crate::os;
-use crate::time::{Local, Offset, Rate, Shown, Span, Time};
+use crate::time::{Local, Offset, Rate, Raw, Shown, Span, Time};
 
 /// The raw counter and the system clock, read together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

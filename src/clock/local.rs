@@ -1,16 +1,7 @@
 //! The free-running clock of a node.
 
 use crate::os;
-use crate::time::{Local, Map, Rate, Scale, Shown, Time};
-
-/// The machine's own counter: `CLOCK_MONOTONIC_RAW`, one for all nodes on a machine. Origin: the
-/// boot of the machine, about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Raw {}
-
-impl Scale for Raw {
-    const NAME: &'static str = "Raw";
-}
+use crate::time::{Local, Map, Rate, Raw, Shown, Time};
 
 /// A node's oscillator: what its [`Local`] is made of.
 ///

@@ -10,7 +10,7 @@ mod virtual_clock;
 pub use carry::{Carrier, Pair};
 pub use discipline::{Discipline, Limits, Target};
 pub use kernel_rate::KernelRate;
-pub use local::{Oscillator, Raw};
+pub use local::Oscillator;
 pub use system::{Interference, SystemClock};
 pub use virtual_clock::VirtualClock;
 

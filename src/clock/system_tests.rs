@@ -1,5 +1,4 @@
 use super::*;
-use crate::clock::Raw;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 const EPOCH: i64 = 1_700_000_000_000_000_000;

@@ -77,7 +77,7 @@ struct Watcher {
 impl Observer for Watcher {
     fn event(&mut self, _: &Moment, _: &Event) {}
 
-    fn course(&mut self, _: &Moment, _: &Map<crate::clock::Raw, Shown>) {
+    fn course(&mut self, _: &Moment, _: &Map<crate::time::Raw, Shown>) {
         self.courses += 1;
     }
 

@@ -2,9 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use crate::clock::Raw;
 use crate::proto::{Counters, Event, Source};
-use crate::time::{Local, Map, Shown, Time};
+use crate::time::{Local, Map, Raw, Shown, Time};
 
 /// One instant on all scales that a node knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! The kernel's clocks, read.
 
-use crate::clock::Raw;
-use crate::time::{Scale, Shown, Time};
+use crate::time::{Raw, Scale, Shown, Time};
 
 /// Nanoseconds of a `timespec`, saturating: a clock may be set centuries ahead.
 pub(super) fn nanos(at: libc::timespec) -> i64 {

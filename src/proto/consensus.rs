@@ -169,7 +169,6 @@ mod tests {
         assert!(!within(far[0], far[2], Span::from_secs(1)));
     }
 
-
     #[test]
     fn an_outlier_has_no_pull_and_a_good_clock_has_most() {
         let of = |nanos: i64, weight| Weighed { opinion: Offset::from_nanos(nanos), weight };

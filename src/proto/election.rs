@@ -308,8 +308,18 @@ impl Election {
     #[doc(hidden)]
     pub fn show(&self, now: Time<Local>) -> String {
         let f = |t: Time<Local>| (t - now).as_secs_f64();
-        let votes: Vec<_> = self.candidates.iter().map(|p| (p.id.0, p.vote.0.0, p.vote.1.0)).collect();
-        format!("{:?} vow {:?} dur {:?} seen {:?} pat {:.2} due {:.2} bound {:.2} votes {votes:?}", self.role, self.vow, self.durable, self.seen, f(self.patience), f(self.due()), f(self.bound))
+        let votes: Vec<_> =
+            self.candidates.iter().map(|p| (p.id.0, p.vote.0.0, p.vote.1.0)).collect();
+        format!(
+            "{:?} vow {:?} dur {:?} seen {:?} pat {:.2} due {:.2} bound {:.2} votes {votes:?}",
+            self.role,
+            self.vow,
+            self.durable,
+            self.seen,
+            f(self.patience),
+            f(self.due()),
+            f(self.bound)
+        )
     }
 
     /// Feeds `state` with all that decides what this candidate will do, with times counted from

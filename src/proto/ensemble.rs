@@ -165,7 +165,8 @@ impl Ensemble {
         let pulled = self.pull(at, &predicted, readings, &verdicts);
         let cluster = Map { reads: predicted.reads + moved + pulled, ..predicted };
         self.learn(&cluster, readings, &opinions, centre);
-        self.cluster = Some(Map { rate: self.rate(at, &predicted, readings, &verdicts), ..cluster });
+        self.cluster =
+            Some(Map { rate: self.rate(at, &predicted, readings, &verdicts), ..cluster });
         verdicts
     }
 
@@ -275,7 +276,11 @@ impl Ensemble {
             .zip(weights)
             .map(|(&opinion, weight)| Weighed { opinion, weight })
             .collect();
-        if weighed.is_empty() { centre } else { weighted(centre, spread(centre, opinions), &weighed) }
+        if weighed.is_empty() {
+            centre
+        } else {
+            weighted(centre, spread(centre, opinions), &weighed)
+        }
     }
 
     /// What a member's opinion is worth: nothing at first, then the inverse of its variance.
@@ -326,8 +331,7 @@ impl Ensemble {
                 member.rate = reading.rate - free;
             } else if elapsed > 0.0 && within(opinion, centre, self.tolerance) {
                 // A jump is no rate, and so teaches none.
-                let expected =
-                    member.phase + member.rate.gain_over(cluster.at - member.seen);
+                let expected = member.phase + member.rate.gain_over(cluster.at - member.seen);
                 let gain = (now - expected).as_secs_f64() / tau.max(elapsed);
                 member.rate = member.rate + Rate::from_ratio(gain);
             }
@@ -372,10 +376,8 @@ fn phase(reading: &Reading, map: &Map<Wheel, Cluster>) -> Offset {
 /// The rate of cluster time against the wheel as the median of what the members' crystals say,
 /// each corrected by what it remembers.
 fn free_rate(readings: &[Reading]) -> Rate {
-    let mut ppb: Vec<_> = readings
-        .iter()
-        .map(|r| r.saved.unwrap_or_default().on_top_of(r.rate).as_ppb())
-        .collect();
+    let mut ppb: Vec<_> =
+        readings.iter().map(|r| r.saved.unwrap_or_default().on_top_of(r.rate).as_ppb()).collect();
     ppb.sort_unstable_by(f64::total_cmp);
     match ppb.len() {
         0 => Rate::ZERO,

@@ -3,7 +3,8 @@
 use super::field::{Reader, Writer};
 use super::reject::Reject;
 use super::{
-    Adjust, Announce, BODY_LEN, Buffer, Claim, Grant, Header, Join, LEN, Leave, Poll, Reply, TRAILER_LEN, Welcome, header,
+    Adjust, Announce, BODY_LEN, Buffer, Claim, Grant, Header, Join, LEN, Leave, Poll, Reply,
+    TRAILER_LEN, Welcome, header,
 };
 
 /// The messages, by duty. The field layouts are with each type.

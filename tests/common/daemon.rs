@@ -4,8 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use campanile::clock::Raw;
-use campanile::time::{Map, Rate, Shown, Time};
+use campanile::time::{Map, Rate, Raw, Shown, Time};
 use serde_json::Value;
 
 use super::within;

@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use campanile::clock::{Oscillator, Raw, VirtualClock};
+use campanile::clock::{Oscillator, VirtualClock};
 use campanile::net::{
     Ended, Endpoint, Moment, NetError, NetStats, Node, Observer, Signals, Stopper,
 };
 use campanile::proto::{
     Core, Counters, Event, Identity, Input, Master, MasterSettings, Output, Slave, SlaveSettings,
 };
-use campanile::time::{Local, Map, Offset, Rate, Shown, Span, Time};
+use campanile::time::{Local, Map, Offset, Rate, Raw, Shown, Span, Time};
 use campanile::wire::{BootId, Buffer, Name, NodeId};
 
 /// What is true on Shown when the raw counter reads 0.

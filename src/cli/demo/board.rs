@@ -2,8 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::clock::Raw;
-use crate::time::{Map, Offset, Shown, Span, Time};
+use crate::time::{Map, Offset, Raw, Shown, Span, Time};
 
 /// Where each node pins up the course of its clock.
 #[derive(Debug)]

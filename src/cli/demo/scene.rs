@@ -2,10 +2,9 @@
 
 use super::board::Errors;
 use super::cast::Actor;
-use crate::clock::Raw;
 use crate::proto::{Event, Slot};
 use crate::report::{Book, LogWriter, Report};
-use crate::time::{Offset, Span, Time};
+use crate::time::{Offset, Raw, Span, Time};
 use crate::wire::NodeId;
 
 /// How often a report goes to the log file.

@@ -13,12 +13,12 @@ use super::view::View;
 use crate::cli::daemon::failure;
 use crate::cli::failure::Failure;
 use crate::cli::out::Out;
-use crate::clock::{Clock, Oscillator, Raw, VirtualClock};
+use crate::clock::{Clock, Oscillator, VirtualClock};
 use crate::net::{Ended, Endpoint, Moment, NetError, Node, Observer, Signals, Stopper};
 use crate::os;
 use crate::proto::{Core, Event, Master, MasterSettings, Slave, SlaveSettings};
 use crate::report::LogWriter;
-use crate::time::{Local, Map, Rate, Shown, Span, Time};
+use crate::time::{Local, Map, Rate, Raw, Shown, Span, Time};
 
 /// How often the picture is drawn anew.
 const PERIOD: Span = Span::from_millis(100);

@@ -58,9 +58,7 @@ impl Election {
     pub(super) fn bid_if_ready(&mut self, now: Time<Local>) {
         let ours = self.vow.to == Some(self.settings.id) && self.durable == self.vow;
         match &mut self.role {
-            Role::Claiming { term, asked, until }
-                if ours && *term == self.vow.term && !*asked =>
-            {
+            Role::Claiming { term, asked, until } if ours && *term == self.vow.term && !*asked => {
                 *asked = true;
                 *until = now + self.settings.window();
                 self.ask_all(now, Request::Bid, self.vow.term);

@@ -142,7 +142,8 @@ impl Bank {
         if !allowed || self.score[to] - self.score[0] <= MOVE {
             return;
         }
-        let (centre, moved) = ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
+        let (centre, moved) =
+            ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
         (self.q, self.phi) = (q, phi);
         self.filters = [moved.0; FILTERS];
         self.score = [moved.1 - NEWCOMER; FILTERS];

@@ -127,14 +127,17 @@ mod tests {
         // Scaled to correlations, or the determinants underflow.
         let d = [p[0].sqrt(), p[3].sqrt(), p[5].sqrt()];
         let (xy, xd, yd) = (p[1] / d[0] / d[1], p[2] / d[0] / d[2], p[4] / d[1] / d[2]);
-        [p[0].min(p[3]).min(p[5]), 1.0 - xy * xy, 1.0 + 2.0 * xy * xd * yd - xy * xy - xd * xd - yd * yd]
+        [
+            p[0].min(p[3]).min(p[5]),
+            1.0 - xy * xy,
+            1.0 + 2.0 * xy * xd * yd - xy * xy - xd * xd - yd * yd,
+        ]
     }
 
     #[test]
     fn the_covariance_stays_positive_for_a_month() {
         let law = Law::new(5e-6);
-        let mut filter =
-            Filter { mean: [0.0, 0.0, 50e-6], cov: [1e-9, 0.0, 0.0, 1e-8, 0.0, 1e-9] };
+        let mut filter = Filter { mean: [0.0, 0.0, 50e-6], cov: [1e-9, 0.0, 0.0, 1e-8, 0.0, 1e-9] };
         let mut u = 0.5_f64;
         for i in 0..2_600_000 {
             filter.predict(1.0, 1e-20);

@@ -126,7 +126,10 @@ mod tests {
             let (up, down) = (law.pull(nu - step, s, phi), law.pull(nu + step, s, phi));
             let slope = (up.ln_z - down.ln_z) / (2.0 * step);
             let bend = -(up.slope - down.slope) / (2.0 * step);
-            assert!((here.slope - slope).abs() < 1e-3 * slope.abs() + 2e3, "{nu}: {here:?} {slope}");
+            assert!(
+                (here.slope - slope).abs() < 1e-3 * slope.abs() + 2e3,
+                "{nu}: {here:?} {slope}"
+            );
             assert!((here.bend - bend).abs() < 2e-2 * bend.abs() + 1e9, "{nu}: {here:?} {bend}");
         }
     }

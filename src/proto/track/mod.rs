@@ -21,8 +21,8 @@ use bound::{Corridor, rho};
 use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
-pub use wheel::{Flywheel, Wheel};
 use wheel::Home;
+pub use wheel::{Flywheel, Wheel};
 
 use super::exchange::{Exchange, Source};
 use crate::time::{Local, Offset, Rate, Span, Time};
@@ -204,7 +204,22 @@ impl Track {
         }
     }
 
-    pub fn debug(&self) -> String { let s = self.state.as_ref().unwrap(); let b = s.bank.blend(); format!("D {:.0} ns P {:.0} {:.1e} {:.0} skew {:?} q {:.0e} phi {:.1e} scale {:.1e} {:.1e}", b.mean[2]*1e9, b.cov[0].sqrt()*1e9, b.cov[3].sqrt(), b.cov[5].sqrt()*1e9, s.skew, s.bank.q(), s.bank.phi(), s.laws[0].scale(), s.laws[1].scale()) }
+    pub fn debug(&self) -> String {
+        let s = self.state.as_ref().unwrap();
+        let b = s.bank.blend();
+        format!(
+            "D {:.0} ns P {:.0} {:.1e} {:.0} skew {:?} q {:.0e} phi {:.1e} scale {:.1e} {:.1e}",
+            b.mean[2] * 1e9,
+            b.cov[0].sqrt() * 1e9,
+            b.cov[3].sqrt(),
+            b.cov[5].sqrt() * 1e9,
+            s.skew,
+            s.bank.q(),
+            s.bank.phi(),
+            s.laws[0].scale(),
+            s.laws[1].scale()
+        )
+    }
     /// What is known for the instant `at`; nothing before the first exchange.
     pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
         let state = self.state.as_ref()?;
@@ -386,8 +401,8 @@ impl State {
             if trusted {
                 wheel.observe(way, nu[i], home.deviation, s, &self.laws[i], self.bank.phi());
             }
-            let z = sample.z[i] + way.sign() * home.deviation - self.skew[i]
-                - sample.lag * home.rate;
+            let z =
+                sample.z[i] + way.sign() * home.deviation - self.skew[i] - sample.lag * home.rate;
             self.bank.observe(way, z, sample.lag, &self.laws[i], home.variance + sample.worse[i]);
         }
         self.bank.close();

@@ -133,7 +133,8 @@ impl Flywheel {
         }
         for (filter, w) in self.filters.iter().zip(self.weight) {
             let [m, r] = [filter.mean[0] - out.mean[0], filter.mean[1] - out.mean[1]];
-            for ((cov, own), apart) in out.cov.iter_mut().zip(filter.cov).zip([m * m, m * r, r * r]) {
+            for ((cov, own), apart) in out.cov.iter_mut().zip(filter.cov).zip([m * m, m * r, r * r])
+            {
                 *cov += w * (own + apart);
             }
         }
@@ -203,7 +204,8 @@ impl Flywheel {
         let to = if self.score[1] > self.score[2] { 1 } else { 2 };
         let q = self.q_at(to);
         if (Q_LIMITS.0..=Q_LIMITS.1).contains(&q) && self.score[to] - self.score[0] > MOVE {
-            let (centre, moved) = ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
+            let (centre, moved) =
+                ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
             self.q = q;
             self.filters = [moved.0; FILTERS];
             self.score = [moved.1, moved.1 - NEWCOMER, moved.1 - NEWCOMER];
