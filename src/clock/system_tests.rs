@@ -1,4 +1,5 @@
 use super::*;
+use crate::time::Raw;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 const EPOCH: i64 = 1_700_000_000_000_000_000;

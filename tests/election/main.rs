@@ -63,7 +63,15 @@ fn trial() {
 #[test]
 fn lying() {
     let mut world = rivals(Rules { flaw: Flaw::LyingDisk, copies: 0, ..QUORUM });
-    for a in [Action::Deliver(1), Action::Timer(0), Action::Deliver(3), Action::Deliver(3), Action::Deliver(2), Action::Deliver(3), Action::Crash(2)] {
+    for a in [
+        Action::Deliver(1),
+        Action::Timer(0),
+        Action::Deliver(3),
+        Action::Deliver(3),
+        Action::Deliver(2),
+        Action::Deliver(3),
+        Action::Crash(2),
+    ] {
         world.act(a).unwrap();
         println!("{a:?}");
         world.dump();
@@ -79,9 +87,15 @@ fn lying() {
 fn flaws() {
     for flaw in [Flaw::ForgetfulDisk, Flaw::LyingDisk, Flaw::RefusalCounts] {
         for depth in 5..=10 {
-            let found = Search::new(depth, u64::MAX, Span::ZERO).run(&rivals(Rules { flaw, copies: 0, ..QUORUM }));
+            let found = Search::new(depth, u64::MAX, Span::ZERO).run(&rivals(Rules {
+                flaw,
+                copies: 0,
+                ..QUORUM
+            }));
             println!("{flaw:?} {depth} {found:?}");
-            if found.is_err() { break; }
+            if found.is_err() {
+                break;
+            }
         }
     }
 }

@@ -132,7 +132,16 @@ impl World {
         });
         let (crashes, pauses, copies) = (rules.crashes, rules.pauses, rules.copies);
         let nodes = nodes.map(Rc::new).collect();
-        Self { rules, nodes, air: Vec::new(), reigns: Vec::new(), crashes, pauses, copies, landed: 0 }
+        Self {
+            rules,
+            nodes,
+            air: Vec::new(),
+            reigns: Vec::new(),
+            crashes,
+            pauses,
+            copies,
+            landed: 0,
+        }
     }
 
     /// All that may happen next.
@@ -252,7 +261,12 @@ impl World {
             };
             match motion {
                 Motion::Send { to, message, .. } => {
-                    let flight = Flight { from: index, to: owner(to).unwrap_or(index), boot: node.boot, message };
+                    let flight = Flight {
+                        from: index,
+                        to: owner(to).unwrap_or(index),
+                        boot: node.boot,
+                        message,
+                    };
                     if !self.air.contains(&flight) {
                         self.air.push(flight);
                     }
@@ -288,7 +302,9 @@ impl World {
         let quorum = self.rules.quorum;
         let term = node.election.vow().term;
         // Without a quorum nothing waits for the disk, so a crash may lose the newest.
-        if quorum && term < node.highest.min(node.disk.term) || node.election.vow().term < node.disk.term {
+        if quorum && term < node.highest.min(node.disk.term)
+            || node.election.vow().term < node.disk.term
+        {
             return Err(format!("node {index}: its term went back to {}", term.0));
         }
         node.highest = term;
@@ -322,7 +338,13 @@ impl World {
 
     pub fn dump(&self) {
         for n in &self.nodes {
-            println!("  {:?} leads {:?} disk {:?} writing {:?}", n.election.show(n.now), n.leads, n.disk, n.writing);
+            println!(
+                "  {:?} leads {:?} disk {:?} writing {:?}",
+                n.election.show(n.now),
+                n.leads,
+                n.disk,
+                n.writing
+            );
         }
     }
 

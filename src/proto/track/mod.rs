@@ -204,22 +204,6 @@ impl Track {
         }
     }
 
-    pub fn debug(&self) -> String {
-        let s = self.state.as_ref().unwrap();
-        let b = s.bank.blend();
-        format!(
-            "D {:.0} ns P {:.0} {:.1e} {:.0} skew {:?} q {:.0e} phi {:.1e} scale {:.1e} {:.1e}",
-            b.mean[2] * 1e9,
-            b.cov[0].sqrt() * 1e9,
-            b.cov[3].sqrt(),
-            b.cov[5].sqrt() * 1e9,
-            s.skew,
-            s.bank.q(),
-            s.bank.phi(),
-            s.laws[0].scale(),
-            s.laws[1].scale()
-        )
-    }
     /// What is known for the instant `at`; nothing before the first exchange.
     pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
         let state = self.state.as_ref()?;
