@@ -138,6 +138,11 @@ impl Ensemble {
         Some(Map { at, reads: cluster.reading(wheel), rate })
     }
 
+    /// Whether the next round may form cluster time anew from what the clocks show.
+    pub fn starts(&self) -> bool {
+        self.rounds < START_ROUNDS
+    }
+
     /// Whether no majority agreed in the last round, so that cluster time goes on by prediction.
     pub fn held(&self) -> bool {
         self.held

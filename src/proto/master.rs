@@ -187,6 +187,7 @@ impl Master {
     fn release(&mut self, place: Place, reply: &Reply) {
         let Some(member) = self.roster.get_mut(place) else { return };
         member.said = Some(Said { map: reply.map, steps: reply.steps });
+        member.told = false;
         let Some((nonce, mut exchange)) = member.held.take() else { return };
         if let Some(better) = reply.correction.filter(|c| c.nonce == nonce) {
             exchange.t3 = Stamp { at: better.t3, source: Source::from_number(better.source) };
@@ -263,6 +264,9 @@ impl Master {
             Pending::Poll { place, index, burst } => self.ask(now, place, index, burst, buffer),
             Pending::Adjust { place } => {
                 let (who, adjust) = self.adjust(now, place)?;
+                if let Some(member) = self.roster.get_mut(place) {
+                    member.told = true;
+                }
                 Some(self.send(who.addr, who.id, Message::Adjust(adjust), buffer))
             }
             Pending::Welcome { to, receiver, nonce, admission } => {
@@ -301,8 +305,9 @@ impl Master {
         Some(Output::Send { to, token: Some(token) })
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, now: Time<Local>) {
         self.stopping = true;
+        self.pending.push_back(Pending::Output(self.steering.unsynchronised(now)));
         self.pending.retain(|pending| matches!(pending, Pending::Output(_)));
         for (_, member) in self.roster.iter().filter(|(_, member)| member.known) {
             let (to, receiver) = (member.who.addr, member.who.id);
@@ -349,7 +354,7 @@ impl Core for Master {
                     self.tell(event);
                 }
             }
-            Input::Stop if !self.stopping => self.stop(),
+            Input::Stop if !self.stopping => self.stop(now),
             Input::Datagram { .. }
             | Input::Addresses(_)
             | Input::TransmitStamps(_)

@@ -46,6 +46,8 @@ pub(super) struct Member {
     pub(super) reach: u8,
     /// Slots in a row without a reply.
     pub(super) silent: u32,
+    /// It was told cluster time since its newest reply, and shows that rather than what it said.
+    pub(super) told: bool,
     /// Its first slot is over.
     pub(super) polled: bool,
     /// It has answered at least once.
@@ -70,6 +72,7 @@ impl Member {
             round_trip: None,
             reach: 0,
             silent: 0,
+            told: false,
             polled: false,
             known: false,
             missed: false,
@@ -83,6 +86,7 @@ impl Member {
         self.boot = boot;
         self.held = None;
         self.said = None;
+        self.told = false;
         self.track = Track::new(rate);
         self.standing = Standing::Spare;
     }

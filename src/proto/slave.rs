@@ -281,9 +281,12 @@ impl Slave {
         self.send(pending.receiver, Message::Reply(reply), pending.to, buffer)
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, now: Time<Local>) {
         self.stopping = true;
         self.replies.clear();
+        // Nobody keeps the clock any more; its rate stays.
+        let publish = self.steering.unsynchronised(now);
+        self.ask(publish);
         if let Some(master) = &self.master {
             self.pending.push_back(Pending::Leave(master.who.addr, master.who.id));
         }
@@ -309,7 +312,7 @@ impl Core for Slave {
                 }
             }
             Input::TransmitStamps(given) => self.transmit_stamps = given,
-            Input::Stop if !self.stopping => self.stop(),
+            Input::Stop if !self.stopping => self.stop(now),
             Input::Stop => {}
         }
     }

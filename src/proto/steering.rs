@@ -37,7 +37,7 @@ impl Steering {
         self.expired = false;
         Output::Publish(Quality {
             synchronised: true,
-            estimated_error: target.sigma,
+            estimated_error: target.sigma + self.remaining(now).abs(),
             max_error: self.bound(now).unwrap_or(Span::MAX),
         })
     }

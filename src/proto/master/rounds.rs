@@ -154,7 +154,7 @@ impl Master {
             self.said.alone = true;
             self.tell(Event::Alone);
         }
-        self.aim(now, &wheel);
+        self.aim(now, &wheel, &readings);
         self.sum_up(&readings);
         self.round = self.round.wrapping_add(1).max(1);
         self.began = now;
@@ -162,12 +162,13 @@ impl Master {
         self.agenda.add(next, Due::Tick);
     }
 
-    /// Whether cluster time had better not be formed yet: somebody in the roster was not asked.
+    /// Whether cluster time had better not be formed yet: nobody may be the first by chance, and
+    /// somebody in the roster may not have been asked.
     fn waits(&mut self) -> bool {
+        let unasked = || self.roster.iter().any(|(_, member)| !member.polled);
         let waits = self.ensemble.cluster().is_none()
-            && self.deferred < DEFERRALS
             && self.company().next().is_some()
-            && self.roster.iter().any(|(_, member)| !member.polled);
+            && (self.deferred == 0 || self.deferred < DEFERRALS && unasked());
         self.deferred += u32::from(waits);
         waits
     }
@@ -186,6 +187,9 @@ impl Master {
         };
         let others = self.company().filter_map(|(place, member)| {
             let (estimate, shown) = self.shown_by(now, place)?;
+            let told = member.told && self.ensemble.starts();
+            let told = self.ensemble.for_slave(&estimate).filter(|_| told);
+            let shown = told.map_or(shown, |map| Time::from_nanos(map.reads.as_nanos()));
             Some(Reading {
                 id: member.who.id,
                 offset: estimate.wheel_offset,
@@ -220,15 +224,18 @@ impl Master {
     }
 
     /// Aims our own clock, which is a member's like any other.
-    fn aim(&mut self, now: Time<Local>, wheel: &Map<Local, Wheel>) {
+    fn aim(&mut self, now: Time<Local>, wheel: &Map<Local, Wheel>, readings: &[Reading]) {
         let Some(map) = self.ensemble.for_master(wheel) else { return };
         if !std::mem::replace(&mut self.said.formed, true) {
             let members = self.company().count() as u32 + 1;
             self.tell(Event::Formed { members });
         }
         let until = now + self.settings.interval.times(LASTS_INTERVALS);
-        // Cluster time is a map of our own Local: there is nothing on the way that could be wrong.
-        let target = Target { map, sigma: Span::ZERO, bound: Span::ZERO, until };
+        // Cluster time is a map of our own Local, with nothing on the way that could be wrong; but
+        // where the others are is known no better than to them.
+        let bound = typical_bound(readings);
+        let sigma = self.summary.map_or(bound, |summary| summary.spread.min(bound));
+        let target = Target { map, sigma, bound, until };
         let publish: Output = self.steering.aim(now, target);
         self.pending.push_back(Pending::Output(publish));
     }
@@ -266,6 +273,13 @@ impl Master {
 /// The slave's Local at our instant `now`.
 fn local_of(now: Time<Local>, estimate: &Estimate) -> Time<Remote> {
     (now + estimate.offset).sent_away()
+}
+
+/// The middle one of the slaves' bounds; nothing where there are no slaves.
+fn typical_bound(readings: &[Reading]) -> Span {
+    let mut bounds: Vec<_> = readings.iter().skip(1).map(|reading| reading.bound).collect();
+    bounds.sort_unstable();
+    bounds.get(bounds.len() / 2).copied().unwrap_or(Span::ZERO)
 }
 
 /// What is shown minus cluster time at the same instant.
