@@ -34,6 +34,7 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("master", "--max-slew", "500", "needs a unit"),
     ("master", "--max-slew", "0ppm", "1ppm to 50000ppm"),
     ("master", "--name", "\u{1b}[2J", "1 to 32 bytes"),
+    ("master", "--reference", "\u{1b}[2J", "1 to 32 bytes"),
     ("master", "--report-interval", "1ms", "100ms to 1d"),
     ("master", "--duration", "forever", "100ms to 3650d"),
     ("slave", "--master", "host:port:port", "HOST:PORT"),
