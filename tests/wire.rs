@@ -1,12 +1,10 @@
 //! Every message, byte for byte: what is sent, what is refused, and what `docs/protocol.md` draws.
 
-use std::net::{IpAddr, SocketAddr};
-
-use campanile::time::{Map, Offset, Rate, Remote, Span, Time};
+use campanile::time::{Map, Offset, Rate, Span, Time};
 use campanile::wire::{
-    Adjust, Admission, Announce, BODY_LEN, BootId, Buffer, Candidate, Claim, Correction,
-    DEFAULT_PORT, Datagram, Grant, Header, Join, LEN, Leave, LeaveReason, Message, Name, NodeId,
-    Poll, Rank, Reign, Reject, Reply, Request, Standing, TRAILER_LEN, Term, VERSION, Welcome,
+    Adjust, Admission, BODY_LEN, BootId, Buffer, Correction, DEFAULT_PORT, Datagram, Header, Join,
+    LEN, Leave, LeaveReason, Message, Name, NodeId, Poll, Rank, Reject, Reply, Standing,
+    TRAILER_LEN, Term, VERSION, Welcome,
 };
 use proptest::prelude::*;
 
@@ -101,59 +99,13 @@ const ADJUST: &[Row] = &[
     (120, "spread", "0000000000000BB8"),
 ];
 
-const CLAIM: &[Row] = &[
-    (40, "request", "01"),
-    (41, "reserved", "000000"),
-    (44, "term", "00000004"),
-    // 1 s on the sender's Local
-    (48, "sent", "000000003B9ACA00"),
-];
-
-const GRANT: &[Row] = &[
-    (40, "term", "00000004"),
-    (44, "reserved", "00000000"),
-    (48, "to", "0000000000000009"),
-    (56, "echo", "000000003B9ACA00"),
-];
-
-const ANNOUNCE: &[Row] = &[
-    (40, "term", "00000004"),
-    (44, "rank", "07"),
-    (45, "state", "01"),
-    (46, "candidates", "05"),
-    (47, "index", "02"),
-    (48, "leader", "0000000000000009"),
-    (56, "successor", "000000000000000A"),
-    (64, "interval", "000000003B9ACA00"),
-    (72, "age", "000000000000EA60"),
-    (80, "sent", "000000003B9ACA00"),
-    (88, "reachable", "00000006"),
-    // 192.0.2.1:7045 and [2001:db8::2]:7046
-    (92, "port", "1B85"),
-    (94, "address", "00000000000000000000FFFFC0000201"),
-    (110, "first identity", "000000000000000A"),
-    (118, "first port", "1B86"),
-    (120, "first address", "20010DB8000000000000000000000002"),
-    (136, "first rank", "03"),
-    (137, "reserved", "00"),
-    // No second one.
-    (138, "second identity", "0000000000000000"),
-    (146, "second port", "0000"),
-    (148, "second address", "00000000000000000000000000000000"),
-    (164, "second rank", "00"),
-    (165, "reserved", "00"),
-];
-
-const LAYOUTS: [(u8, &str, &[Row]); 9] = [
+const LAYOUTS: [(u8, &str, &[Row]); 6] = [
     (1, "Join", JOIN),
     (2, "Welcome", WELCOME),
     (3, "Leave", LEAVE),
     (4, "Poll", POLL),
     (5, "Reply", REPLY),
     (6, "Adjust", ADJUST),
-    (7, "Claim", CLAIM),
-    (8, "Grant", GRANT),
-    (9, "Announce", ANNOUNCE),
 ];
 
 fn hex(digits: &str) -> Vec<u8> {
@@ -239,30 +191,8 @@ fn adjust() -> Adjust {
     }
 }
 
-fn local() -> Time<Remote> {
-    Time::from_nanos(1_000_000_000)
-}
-
-fn announce() -> Announce {
-    let standby = "[2001:db8::2]:7046".parse().expect("an address");
-    Announce {
-        leader: NodeId(9),
-        term: Term(4),
-        rank: Rank(7),
-        reign: Reign::Ends(NodeId(10)),
-        addr: Some("192.0.2.1:7045".parse().expect("an address")),
-        interval: Span::from_secs(1),
-        age: Span::from_micros(60),
-        sent: local(),
-        reachable: 6,
-        candidates: 5,
-        index: 2,
-        listed: [Some(Candidate { id: NodeId(10), rank: Rank(3), addr: standby }), None],
-    }
-}
-
 /// The messages that the tables spell out.
-fn messages() -> [Message; 9] {
+fn messages() -> [Message; 6] {
     let rack = name("rack-3 left");
     [
         Message::Join(Join { nonce: NONCE, name: rack, saved_rate: Some(Rate::from_ppm(-40.0)) }),
@@ -276,9 +206,6 @@ fn messages() -> [Message; 9] {
         Message::Poll(Poll { nonce: NONCE, round: 0x102, index: 3, burst: 4 }),
         Message::Reply(reply()),
         Message::Adjust(adjust()),
-        Message::Claim(Claim { request: Request::Bid, term: Term(4), sent: local() }),
-        Message::Grant(Grant { term: Term(4), to: NodeId(9), echo: local() }),
-        Message::Announce(announce()),
     ]
 }
 
@@ -321,7 +248,7 @@ fn what_is_not_ours_is_refused_by_its_reason() {
         assert_eq!(Datagram::decode(&good[..len]), Err(Reject::Length));
     }
     assert_eq!(Datagram::decode(&[&good[..], &[0]].concat()), Err(Reject::Length));
-    for kind in 1..=9 {
+    for kind in 1..=6 {
         let reason = |field, value| Datagram::decode(&with(kind, field, value)).err();
         assert_eq!(reason("magic", "CA4C"), Some(Reject::Magic));
         assert_eq!(reason("version", "00"), Some(Reject::Version));
@@ -349,8 +276,6 @@ fn a_field_beyond_its_range_is_refused_and_at_its_limit_is_not() {
         (6, "lasts"),
         (6, "interval"),
         (6, "spread"),
-        (9, "interval"),
-        (9, "age"),
     ];
     for (kind, field) in rates {
         assert!(Datagram::decode(&with(kind, field, tenth)).is_ok(), "{field}");
@@ -372,31 +297,12 @@ fn a_field_beyond_its_range_is_refused_and_at_its_limit_is_not() {
         (5, "T3 follows", "01", "02"),
         (5, "corrected source", "02", "03"),
         (6, "standing", "02", "03"),
-        (7, "request", "01", "02"),
-        (9, "state", "01", "02"),
     ];
     for (kind, field, last, beyond) in choices {
         assert!(Datagram::decode(&with(kind, field, last)).is_ok(), "{field}");
         assert_eq!(Datagram::decode(&with(kind, field, beyond)), Err(Reject::Field), "{field}");
     }
     assert_eq!(Datagram::decode(&with(4, "burst", "00")), Err(Reject::Field));
-    assert_eq!(Datagram::decode(&with(9, "leader", &"0".repeat(16))), Err(Reject::Field));
-}
-
-#[test]
-fn a_candidate_that_cannot_be_reached_is_not_listed() {
-    let listed = |field, value| match Datagram::decode(&with(9, field, value)) {
-        Ok(Datagram { message: Message::Announce(announce), .. }) => announce.listed[0],
-        other => panic!("{other:?}"),
-    };
-    assert!(listed("first port", "0001").is_some());
-    assert_eq!(listed("first port", "0000"), None);
-    assert_eq!(listed("first identity", "0000000000000000"), None);
-    assert_eq!(listed("first address", "00000000000000000000000000000000"), None);
-    // 0.0.0.0, 224.0.0.1 and ff02::1
-    assert_eq!(listed("first address", "00000000000000000000FFFF00000000"), None);
-    assert_eq!(listed("first address", "00000000000000000000FFFFE0000001"), None);
-    assert_eq!(listed("first address", "FF020000000000000000000000000001"), None);
 }
 
 #[test]
@@ -562,56 +468,6 @@ fn any_adjust() -> impl Strategy<Value = Adjust> {
     )
 }
 
-fn address() -> impl Strategy<Value = SocketAddr> {
-    let v4 = (1u32..0xE000_0000).prop_map(|bits| IpAddr::from(bits.to_be_bytes()));
-    // 2000::/3: what is mapped from IPv4 arrives as IPv4.
-    let v6 = any::<u128>().prop_map(|bits| IpAddr::from((bits >> 3 | 1 << 125).to_be_bytes()));
-    (prop_oneof![v4, v6], 1..=u16::MAX).prop_map(SocketAddr::from)
-}
-
-fn any_announce() -> impl Strategy<Value = Announce> {
-    let leader = (1..=u64::MAX, any::<u32>(), any::<u8>(), prop::option::of(address()));
-    let reign = prop::option::of(any::<u64>())
-        .prop_map(|to| to.map_or(Reign::Holds, |to| Reign::Ends(NodeId(to))));
-    let candidate = (1..=u64::MAX, any::<u8>(), address()).prop_map(|(id, rank, addr)| Candidate {
-        id: NodeId(id),
-        rank: Rank(rank),
-        addr,
-    });
-    let listed = prop::array::uniform2(prop::option::of(candidate));
-    let times = (span(), span(), any::<i64>());
-    let counts = (any::<u32>(), any::<u8>(), any::<u8>());
-    (leader, reign, times, counts, listed).prop_map(|(leader, reign, times, counts, listed)| {
-        Announce {
-            leader: NodeId(leader.0),
-            term: Term(leader.1),
-            rank: Rank(leader.2),
-            reign,
-            addr: leader.3,
-            interval: times.0,
-            age: times.1,
-            sent: Time::from_nanos(times.2),
-            reachable: counts.0,
-            candidates: counts.1,
-            index: counts.2,
-            listed,
-        }
-    })
-}
-
-fn election() -> impl Strategy<Value = Message> {
-    let requests = vec![Request::Enquiry, Request::Bid];
-    let claim = (prop::sample::select(requests), any::<u32>(), any::<i64>()).prop_map(
-        |(request, term, sent)| {
-            Message::Claim(Claim { request, term: Term(term), sent: Time::from_nanos(sent) })
-        },
-    );
-    let grant = (any::<u32>(), any::<u64>(), any::<i64>()).prop_map(|(term, to, echo)| {
-        Message::Grant(Grant { term: Term(term), to: NodeId(to), echo: Time::from_nanos(echo) })
-    });
-    prop_oneof![claim, grant, any_announce().prop_map(Message::Announce)]
-}
-
 fn message() -> impl Strategy<Value = Message> {
     let join = (any::<u64>(), any_name(), prop::option::of(rate()))
         .prop_map(|(nonce, name, saved_rate)| Message::Join(Join { nonce, name, saved_rate }));
@@ -630,7 +486,7 @@ fn message() -> impl Strategy<Value = Message> {
     );
     let (reply, adjust) =
         (any_reply().prop_map(Message::Reply), any_adjust().prop_map(Message::Adjust));
-    prop_oneof![join, welcome, leave, poll, reply, adjust, election()]
+    prop_oneof![join, welcome, leave, poll, reply, adjust]
 }
 
 fn datagram() -> impl Strategy<Value = Datagram> {
@@ -671,7 +527,7 @@ proptest! {
     fn no_bytes_make_decoding_panic(
         any in prop::collection::vec(any::<u8>(), 0..2 * LEN),
         mut body in prop::array::uniform32(any::<[u8; 6]>()),
-        kind in 0u8..12,
+        kind in 0u8..8,
     ) {
         if any.len() != LEN {
             prop_assert_eq!(Datagram::decode(&any), Err(Reject::Length));

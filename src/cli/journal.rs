@@ -217,7 +217,9 @@ impl Journal {
             log(age, &counts(counters, net));
         }
         let total = self.book.total();
+        let is_empty = total.cluster.round_trip.count == 0;
         let text = match self.heading.role {
+            Role::Master if is_empty => format!("no exchange was completed in {}\n", human(age)),
             Role::Master => format!("\nthe whole run, {}\n\n{total}", human(age)),
             Role::Slave => offsets(&total.cluster, age),
         };
@@ -311,15 +313,17 @@ fn counts(counters: &Counters, net: &NetStats) -> String {
         0 => String::new(),
         n => format!(", {} replies slower than --max-rtt", human_count(n)),
     };
+    let (taken, left) = (record::source(net.received.main()), record::source(net.sent.main()));
+    let stamps = match counters.received.min(counters.sent) {
+        0 => String::new(),
+        _ => format!("; stamps by the {taken} on receipt, by the {left} on sending"),
+    };
     format!(
-        "{} datagrams in, {} out{slow}, {} dropped{}; stamps by the {} on receipt, by the {} on \
-         sending",
+        "{} datagrams in, {} out{slow}, {} dropped{}{stamps}",
         human_count(counters.received),
         human_count(counters.sent),
         human_count(counters.dropped_in_all()),
         why(counters),
-        record::source(net.received.main()),
-        record::source(net.sent.main()),
     )
 }
 

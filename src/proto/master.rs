@@ -131,12 +131,7 @@ impl Master {
                 Message::Reply(reply) => self.on_reply(now, from, at, &header, &reply),
                 Message::Join(join) => self.on_join(now, from, &header, &join),
                 Message::Leave(_) => self.on_leave(&header),
-                Message::Poll(_)
-                | Message::Adjust(_)
-                | Message::Welcome(_)
-                | Message::Claim(_)
-                | Message::Grant(_)
-                | Message::Announce(_) => Err(Drop::WrongRole),
+                Message::Poll(_) | Message::Adjust(_) | Message::Welcome(_) => Err(Drop::WrongRole),
             }
         });
         if let Err(reason) = taken {

@@ -8,7 +8,6 @@
 mod agenda;
 pub mod consensus;
 mod counters;
-mod election;
 mod ensemble;
 mod event;
 mod exchange;
@@ -21,7 +20,6 @@ mod steering;
 mod track;
 
 pub use counters::{Counters, Drop};
-pub use election::{Election, ElectionSettings, Leader, Motion, Notice, Rule, Vow, Why};
 pub use ensemble::{Ensemble, Reading, Verdict};
 pub use event::{Adjusted, Event, Measured, Round, Slot, Who};
 pub use exchange::{Exchange, Source, Stamp};

@@ -125,11 +125,7 @@ impl Slave {
                 Message::Adjust(adjust) => self.on_adjust(now, from, &header, &adjust),
                 Message::Welcome(welcome) => self.on_welcome(now, from, &header, &welcome),
                 Message::Leave(leave) => self.on_leave(now, from, &header, leave),
-                Message::Join(_)
-                | Message::Reply(_)
-                | Message::Claim(_)
-                | Message::Grant(_)
-                | Message::Announce(_) => Err(Drop::WrongRole),
+                Message::Join(_) | Message::Reply(_) => Err(Drop::WrongRole),
             }
         });
         if let Err(reason) = taken {

@@ -3,8 +3,7 @@
 use super::field::{Reader, Writer};
 use super::reject::Reject;
 use super::{
-    Adjust, Announce, BODY_LEN, Buffer, Claim, Grant, Header, Join, LEN, Leave, Poll, Reply,
-    TRAILER_LEN, Welcome, header,
+    Adjust, BODY_LEN, Buffer, Header, Join, LEN, Leave, Poll, Reply, TRAILER_LEN, Welcome, header,
 };
 
 /// The messages, by duty. The field layouts are with each type.
@@ -22,12 +21,6 @@ pub enum Message {
     Reply(Reply),
     /// The master's delta for one slave.
     Adjust(Adjust),
-    /// A candidate asks who leads, or asks to lead.
-    Claim(Claim),
-    /// A candidate says with whom its vote is.
-    Grant(Grant),
-    /// Who leads, from where, and who stands by.
-    Announce(Announce),
 }
 
 impl Message {
@@ -39,9 +32,6 @@ impl Message {
             Message::Poll(_) => 4,
             Message::Reply(_) => 5,
             Message::Adjust(_) => 6,
-            Message::Claim(_) => 7,
-            Message::Grant(_) => 8,
-            Message::Announce(_) => 9,
         }
     }
 }
@@ -69,9 +59,6 @@ impl Datagram {
             Message::Poll(m) => m.encode(writer),
             Message::Reply(m) => m.encode(writer),
             Message::Adjust(m) => m.encode(writer),
-            Message::Claim(m) => m.encode(writer),
-            Message::Grant(m) => m.encode(writer),
-            Message::Announce(m) => m.encode(writer),
         }
         debug_assert_eq!(trailer.len(), TRAILER_LEN);
         trailer.fill(0);
@@ -95,9 +82,6 @@ impl Datagram {
             4 => Message::Poll(Poll::decode(reader)?),
             5 => Message::Reply(Reply::decode(reader)?),
             6 => Message::Adjust(Adjust::decode(reader)?),
-            7 => Message::Claim(Claim::decode(reader)?),
-            8 => Message::Grant(Grant::decode(reader)?),
-            9 => Message::Announce(Announce::decode(reader)?),
             _ => return Err(Reject::Type),
         };
         Ok(Self { header, message })

@@ -9,10 +9,7 @@
 //! that has a range. It cannot panic on any input, and it does not allocate but for names.
 
 mod adjust;
-mod announce;
-mod claim;
 mod field;
-mod grant;
 mod header;
 mod join;
 mod leave;
@@ -24,9 +21,6 @@ mod reply;
 mod welcome;
 
 pub use adjust::{Adjust, Standing};
-pub use announce::{Announce, Candidate, Reign};
-pub use claim::{Claim, Request};
-pub use grant::Grant;
 pub use header::{BootId, Header, NodeId, Rank, Term};
 pub use join::Join;
 pub use leave::{Leave, LeaveReason};
