@@ -4,13 +4,12 @@ use std::hint::black_box;
 
 use campanile::time::{Map, Offset, Rate, Span, Time};
 use campanile::wire::{
-    Adjust, Admission, Announce, BootId, Candidate, Claim, Correction, Datagram, Grant, Header,
-    Join, LEN, Leave, LeaveReason, Message, Name, NodeId, Poll, Rank, Reign, Reply, Request,
-    Standing, Term, Welcome,
+    Adjust, Admission, BootId, Correction, Datagram, Header, Join, LEN, Leave, LeaveReason,
+    Message, Name, NodeId, Poll, Rank, Reply, Standing, Term, Welcome,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-fn messages() -> [(&'static str, Message); 9] {
+fn messages() -> [(&'static str, Message); 6] {
     let name = Name::new("rack-3 left").expect("a good name");
     let rate = Rate::from_ppm(-40.0);
     let (at, reads) =
@@ -52,29 +51,7 @@ fn messages() -> [(&'static str, Message); 9] {
         ("poll", Message::Poll(Poll { nonce: 2, round: 8, index: 1, burst: 4 })),
         ("reply", Message::Reply(reply)),
         ("adjust", Message::Adjust(adjust)),
-        ("claim", Message::Claim(Claim { request: Request::Bid, term: Term(4), sent: at })),
-        ("grant", Message::Grant(Grant { term: Term(4), to: NodeId(9), echo: at })),
-        ("announce", Message::Announce(announce())),
     ]
-}
-
-fn announce() -> Announce {
-    let addr = "192.0.2.1:7045".parse().expect("an address");
-    let candidate = Candidate { id: NodeId(10), rank: Rank(3), addr };
-    Announce {
-        leader: NodeId(9),
-        term: Term(4),
-        rank: Rank(7),
-        reign: Reign::Holds,
-        addr: Some(addr),
-        interval: Span::from_secs(1),
-        age: Span::ZERO,
-        sent: Time::from_nanos(1_000_000_000),
-        reachable: 6,
-        candidates: 2,
-        index: 0,
-        listed: [Some(candidate); Announce::LISTED],
-    }
 }
 
 fn codec(c: &mut Criterion) {

@@ -81,13 +81,7 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
         Event::Slot(slot) => self::slot(slot, &(scene.name_of)(slot.id)),
         Event::Exchange(_) => return None,
         Event::Following(who) => format!("following master {} at {}", who.name, who.addr),
-        Event::MasterLeft { who, reason } => {
-            let why = match reason {
-                LeaveReason::Shutdown => "it was shut down",
-                LeaveReason::Elsewhere => "it follows another master now",
-            };
-            format!("master {} left: {why}", who.name)
-        }
+        Event::MasterLeft { who, reason } => format!("master {} left: {}", who.name, why(*reason)),
         Event::MasterSilent(who) => {
             format!("master {} at {} went silent: going on at the learned rate", who.name, who.addr)
         }
@@ -101,6 +95,13 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
             .to_owned(),
         Event::Stepped { by } => format!("the clock was stepped by {}", human_offset(*by)),
     })
+}
+
+fn why(reason: LeaveReason) -> &'static str {
+    match reason {
+        LeaveReason::Shutdown => "it was shut down",
+        LeaveReason::Elsewhere => "it follows another master now",
+    }
 }
 
 fn falseticker(who: &Who, by: Offset, own: NodeId) -> String {
