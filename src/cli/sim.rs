@@ -1,9 +1,15 @@
 //! `campanile sim`: the same code in a simulated LAN, scored against the truth.
 
+mod figures;
+mod page;
+mod peers;
+mod runs;
+
 use std::fmt::Write;
 use std::fs;
 use std::io::{IsTerminal, stderr};
-use std::path::Path;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -15,6 +21,8 @@ use super::out::Out;
 use crate::report::{human, human_offset, human_rate};
 use crate::sim::{Falseticker, Outcome, Scenario, run as simulate};
 use crate::time::{Offset, Rate, Span};
+use figures::Accuracy;
+use runs::Runs;
 
 /// Falsetickers that are named one by one.
 const MOST_NAMED: usize = 20;
@@ -28,7 +36,8 @@ const MOST_NAMED: usize = 20;
   campanile sim --list
   campanile sim quiet
   campanile sim falsetick --seed 7 --duration 10m
-  campanile sim lan.toml --json | jq .spread_p99_s")]
+  campanile sim lan.toml --json | jq .spread_p99_s
+  campanile sim --table --seeds 1..5 --write docs/accuracy.md")]
 pub(super) struct SimArgs {
     /// The name of a scenario (--list names them), or a file that describes one
     #[arg(value_name = "SCENARIO|FILE.toml")]
@@ -58,6 +67,19 @@ pub(super) struct SimArgs {
     #[arg(long)]
     list: bool,
 
+    /// Run all scenarios side by side over several seeds, and print their figures beside others'
+    #[arg(long, conflicts_with_all = ["scenario", "list"])]
+    table: bool,
+
+    /// The first and the last of the table's seeds; up to 1000 of them
+    #[arg(long, value_name = "FIRST..LAST", default_value = "1..5", value_parser = seeds,
+          requires = "table", allow_hyphen_values = true)]
+    seeds: RangeInclusive<u64>,
+
+    /// Write the table, with what it means, to this file too
+    #[arg(long, value_name = "FILE", requires = "table")]
+    write: Option<PathBuf>,
+
     /// Print one JSON object, with times in seconds
     #[arg(long, env = "CAMPANILE_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
@@ -75,17 +97,43 @@ pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
         }
         return out.end();
     }
+    if args.table {
+        return compare(args, out);
+    }
     let missing = || Failure::input(format!("which scenario? {}", allowed()));
     let name = args.scenario.as_deref().ok_or_else(missing)?;
     let scenario = args.changed(find(name)?);
     scenario.check().map_err(|why| Failure::input(format!("{name}: {why}")))?;
-    let bar = progress_bar(&scenario, args.seed);
+    let bar = progress_bar(100, format!("{}, seed {}", scenario.name, args.seed));
     let outcome = simulate(&scenario, args.seed, &mut |share| bar.set_position(percent(share)));
     bar.finish_and_clear();
     if args.json {
         out.json(&outcome);
     } else {
         out.text(&table(&outcome));
+    }
+    out.end()
+}
+
+/// Runs all scenarios and prints the table.
+fn compare(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
+    let bar = progress_bar(0, "all scenarios".to_owned());
+    let progress = |done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let seeds = args.seeds.clone();
+    let runs = Runs::new(&figures::cases(), &figures::bounded(), seeds, &progress);
+    bar.finish_and_clear();
+    let accuracy = Accuracy::new(&runs);
+    if let Some(file) = &args.write {
+        fs::write(file, page::document(&accuracy))
+            .map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+    }
+    if args.json {
+        out.json(&accuracy);
+    } else {
+        out.text(&page::tables(&accuracy));
     }
     out.end()
 }
@@ -107,6 +155,19 @@ fn duration(text: &str) -> Result<Span, String> {
     crate::units::span(text, Span::from_secs(1), MOST)
 }
 
+/// `FIRST..LAST`, both of them included.
+fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
+    const MOST: u64 = 1_000;
+    let ends = text.split_once("..").and_then(|(first, last)| {
+        let last = last.strip_prefix('=').unwrap_or(last);
+        Some((first.parse().ok()?, last.parse().ok()?))
+    });
+    match ends {
+        Some((first, last)) if first <= last && last - first < MOST => Ok(first..=last),
+        _ => Err(format!("allowed is FIRST..LAST, such as 1..5, {MOST} seeds at most")),
+    }
+}
+
 /// The scenario of this name, or the one that the file of this name describes.
 fn find(name: &str) -> Result<Scenario, Failure> {
     if let Some(scenario) = Scenario::named(name) {
@@ -126,15 +187,15 @@ fn allowed() -> String {
 }
 
 /// A bar on standard error, where that is a terminal.
-fn progress_bar(scenario: &Scenario, seed: u64) -> ProgressBar {
+fn progress_bar(length: u64, message: String) -> ProgressBar {
     let target = match stderr().is_terminal() {
         true => ProgressDrawTarget::stderr(),
         false => ProgressDrawTarget::hidden(),
     };
     let style = ProgressStyle::with_template("{msg} {bar:40} {percent:>3} %, {eta} to go");
-    let bar = ProgressBar::with_draw_target(Some(100), target);
+    let bar = ProgressBar::with_draw_target(Some(length), target);
     let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.with_message(format!("{}, seed {seed}", scenario.name))
+    bar.with_message(message)
 }
 
 fn percent(share: f64) -> u64 {

@@ -104,7 +104,11 @@ impl Runs {
     }
 
     /// The outcomes of two cases, seed by seed.
-    pub(super) fn both(&self, one: Case, other: Case) -> impl Iterator<Item = (&Outcome, &Outcome)> {
+    pub(super) fn both(
+        &self,
+        one: Case,
+        other: Case,
+    ) -> impl Iterator<Item = (&Outcome, &Outcome)> {
         self.of(one).zip(self.of(other))
     }
 
