@@ -47,6 +47,7 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("slave", "--name", "a name that is far too long for a name", "1 to 32 bytes"),
     ("slave", "--report-interval", "10", "needs a unit"),
     ("slave", "--duration", "1e3s", "not a time"),
+    ("sim", "--seeds", "5..1", "FIRST..LAST"),
     ("demo", "--slaves", "65", "1 to 64"),
     ("demo", "--rounds", "0", "1 to 100000"),
     ("demo", "--interval", "1ms", "50ms to 1h"),
@@ -73,7 +74,7 @@ fn no_flag_is_left_out() {
         let help = run(&[command, "-h"]);
         let flags = stdout(&help).lines().filter_map(|line| line.split_once("--"));
         // Any path might be meant; where it cannot be, that is found out when it is opened.
-        let takes_path = |flag: &str| ["--report", "--state-dir"].contains(&flag);
+        let takes_path = |flag: &str| ["--report", "--state-dir", "--write"].contains(&flag);
         let with_value = flags.filter_map(|(_, flag)| flag.split_once(" <"));
         for flag in with_value.map(|(flag, _)| format!("--{flag}")) {
             let tried = NONSENSE.iter().any(|row| (row.0, row.1) == (command, flag.as_str()));

@@ -19,7 +19,8 @@ fn help_teaches_and_ends_well() {
         for flag in help.lines().filter(|line| line.trim_start().starts_with("--")) {
             let flag = flag.trim().trim_start_matches("--");
             let flag = flag.split([' ', '=']).next().unwrap();
-            if flag != "list" {
+            // Those say what this one run is for.
+            if !["list", "table", "seeds", "write"].contains(&flag) {
                 let variable = format!("CAMPANILE_{}", flag.replace('-', "_").to_uppercase());
                 assert!(help.contains(&variable), "{command} --{flag}: {variable}");
             }
