@@ -18,6 +18,7 @@ use super::counters::{Counters, Drop};
 use super::ensemble::Ensemble;
 use super::event::{Event, Measured, Round, Who};
 use super::exchange::{Exchange, Source, Stamp};
+use super::inbox;
 use super::io::{Core, Input, Output, Token};
 use super::roster::{Member, OpenPoll, Roster, Said};
 use super::settings::MasterSettings;
@@ -119,16 +120,10 @@ impl Master {
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
         self.counters.received += 1;
-        let taken = Datagram::decode(bytes).map_err(Drop::Rejected).and_then(|datagram| {
+        let taken = inbox::open(self.settings.identity.id, bytes).and_then(|datagram| {
             let header = datagram.header;
-            if header.sender == self.settings.identity.id {
-                return Err(Drop::Own);
-            }
-            if ![NodeId::UNKNOWN, self.settings.identity.id].contains(&header.receiver) {
-                return Err(Drop::NotForUs);
-            }
             match datagram.message {
-                Message::Reply(reply) => self.on_reply(now, from, at, &header, &reply),
+                Message::Reply(reply) => self.on_reply(from, at, &header, &reply),
                 Message::Join(join) => self.on_join(now, from, &header, &join),
                 Message::Leave(_) => self.on_leave(&header),
                 Message::Poll(_) | Message::Adjust(_) | Message::Welcome(_) => Err(Drop::WrongRole),
@@ -141,7 +136,6 @@ impl Master {
 
     fn on_reply(
         &mut self,
-        now: Time<Local>,
         from: SocketAddr,
         at: Stamp<Local>,
         header: &Header,
@@ -168,7 +162,6 @@ impl Master {
         } else {
             self.measure(place, &exchange);
         }
-        let _ = now;
         Ok(())
     }
 

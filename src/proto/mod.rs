@@ -11,6 +11,7 @@ mod counters;
 mod ensemble;
 mod event;
 mod exchange;
+mod inbox;
 mod io;
 mod master;
 mod roster;

@@ -12,6 +12,7 @@ use self::following::{Master, Search};
 use super::counters::{Counters, Drop};
 use super::event::{Adjusted, Event, Who};
 use super::exchange::{Source, Stamp};
+use super::inbox;
 use super::io::{Core, Input, Output, Token};
 use super::settings::SlaveSettings;
 use super::steering::Steering;
@@ -109,14 +110,8 @@ impl Slave {
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
         self.counters.received += 1;
-        let taken = Datagram::decode(bytes).map_err(Drop::Rejected).and_then(|datagram| {
+        let taken = inbox::open(self.settings.identity.id, bytes).and_then(|datagram| {
             let header = datagram.header;
-            if header.sender == self.settings.identity.id {
-                return Err(Drop::Own);
-            }
-            if ![NodeId::UNKNOWN, self.settings.identity.id].contains(&header.receiver) {
-                return Err(Drop::NotForUs);
-            }
             if !self.settings.masters.is_empty() && !self.settings.masters.contains(&from) {
                 return Err(Drop::NotOurMaster);
             }
