@@ -73,11 +73,13 @@ pub(super) struct SimArgs {
 
     /// The first and the last of the table's seeds; up to 1000 of them
     #[arg(long, value_name = "FIRST..LAST", default_value = "1..5", value_parser = seeds,
-          requires = "table", allow_hyphen_values = true)]
+          requires = "table", conflicts_with_all = ["scenario", "list"],
+          allow_hyphen_values = true)]
     seeds: RangeInclusive<u64>,
 
     /// Write the table, with what it means, to this file too
-    #[arg(long, value_name = "FILE", requires = "table")]
+    #[arg(long, value_name = "FILE", requires = "table",
+          conflicts_with_all = ["scenario", "list"])]
     write: Option<PathBuf>,
 
     /// Print one JSON object, with times in seconds

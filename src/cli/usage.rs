@@ -28,7 +28,10 @@ pub(super) fn complaint(error: &Error, command: &Command, args: &[OsString]) -> 
             format!("{argument} is missing; try --help")
         }
         (ErrorKind::ArgumentConflict, Some(argument)) => {
-            format!("{}: allowed once only", flag_of(&argument))
+            match text(error, ContextKind::PriorArg).filter(|prior| *prior != argument) {
+                Some(prior) => format!("{argument}: not allowed together with {prior}"),
+                None => format!("{}: allowed once only", flag_of(&argument)),
+            }
         }
         (ErrorKind::InvalidSubcommand, _) => subcommand(error, command),
         _ => first_paragraph(error),
