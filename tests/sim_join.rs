@@ -15,14 +15,15 @@ fn a_joiner_ten_milliseconds_off_moves_nobody() {
         assert!(with.events.iter().any(|e| {
             e.event == "joined" && e.about.as_deref() == Some("node6") && e.at_s > 1_800.0
         }));
-        // The means of the five are the same until then, and the second after.
+        // The means of the five are the same until then, and nearly so after.
         let moved = |from: usize, to: usize| {
             let (a, b) = (&with.mean_s[from..to], &without.mean_s[from..to]);
             a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
         };
-        println!("seed {seed}: moved by {:.3} µs in 2 s", 1e6 * moved(1_200, 1_202));
+        // A minute: disciplines slew, so a cluster time that jumped would show only in time.
+        println!("seed {seed}: moved by {:.3} µs in a minute", 1e6 * moved(1_200, 1_260));
         assert_eq!(moved(0, 1_200), 0.0, "seed {seed}: nothing happens before its cause");
-        assert!(moved(1_200, 1_202) < 10e-6, "seed {seed}: it moved the others");
+        assert!(moved(1_200, 1_260) < 0.1e-6, "seed {seed}: it moved the others");
         for node in &with.members[..5] {
             assert!(node.error_max_s < 20e-6, "seed {seed}: {node:?}");
         }

@@ -13,7 +13,9 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     for name in Scenario::names() {
         let first = json(name, 7);
         assert_eq!(first, json(name, 7), "{name}");
-        assert_ne!(first, json(name, 8), "{name}");
+        // The seed itself stands in the outcome, and would differ by itself.
+        let other = json(name, 8).replacen("\"seed\":8", "\"seed\":7", 1);
+        assert_ne!(first, other, "{name}");
     }
 }
 
