@@ -12,7 +12,7 @@ mod clocks;
 mod stamps;
 
 pub(crate) use adjtime::{Timex, adjtime_allowed, clock_adjtime};
-pub(crate) use clocks::{monotonic_raw, realtime};
+pub(crate) use clocks::{monotonic_raw, realtime, suspended};
 pub(crate) use stamps::{
     Received, Stamping, enable_timestamping, recv_stamped, recv_tx_stamp, set_rxq_ovfl,
 };

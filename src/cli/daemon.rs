@@ -38,6 +38,10 @@ pub(super) fn run<C: Core>(
     core: impl FnOnce(Time<Local>, Map<Local, Shown>, [u8; 32]) -> C,
 ) -> Result<(), Failure> {
     match plan.node.clock {
+        ClockChoice::Virtual { .. } if plan.node.share_clock => Err(Failure::input(
+            "--share-clock: allowed with --clock system only; nothing else can steer a virtual \
+             clock",
+        )),
         ClockChoice::Virtual { offset, drift } => {
             let oscillator = Oscillator::drifting_from_now(drift);
             let reads = os::realtime() + offset;
@@ -85,8 +89,9 @@ fn run_with<C: Core, K: Clock>(
         journal.say("warning", Body::Warning { text }, text);
     }
     let core = core(started, clock.map(started), seed);
-    let node = Node::new(plan.endpoint, core, clock, oscillator, plan.names);
-    let ended = node.map_err(failure)?.run(&mut journal, signals, plan.output.duration);
+    let node = Node::new(plan.endpoint, core, clock, oscillator, plan.names).map_err(failure)?;
+    let node = if plan.node.share_clock { node.sharing_the_clock() } else { node };
+    let ended = node.run(&mut journal, signals, plan.output.duration);
     ended.map_err(failure).map(drop).and(journal.end())
 }
 
@@ -145,5 +150,12 @@ pub(super) fn addresses(
 
 /// What a failure of the network means for the exit code.
 pub(super) fn failure(error: NetError) -> Failure {
-    if error.is_input() { Failure::input(error) } else { Failure::failed(error) }
+    match error {
+        NetError::Shared(found) => Failure::failed(format!(
+            "--clock system: {found}, and not by this program; stop what else steers the clock \
+             (chronyd, ntpd, systemd-timesyncd, somebody's date -s), or allow it with --share-clock"
+        )),
+        error if error.is_input() => Failure::input(error),
+        error => Failure::failed(error),
+    }
 }

@@ -63,6 +63,11 @@ pub(super) struct NodeFlags {
           value_parser = clock)]
     pub(super) clock: ClockChoice,
 
+    /// Go on where something else steers the system clock too, from wherever that has put it; else
+    /// the node says so, leaves the clock alone and ends
+    #[arg(long, env = "CAMPANILE_SHARE_CLOCK", value_parser = BoolishValueParser::new())]
+    pub(super) share_clock: bool,
+
     /// A clock further off than this is stepped, but only in the first --step-updates updates;
     /// else it is slewed; 1us to 1d, or `never`
     #[arg(long, env = "CAMPANILE_STEP_THRESHOLD", value_name = "TIME", default_value = "1ms",

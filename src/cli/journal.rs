@@ -11,6 +11,7 @@ use super::record::{self, Body, Line};
 use super::roster::Roster;
 use super::state::Drift;
 use super::words::{self, Scene, Weight};
+use crate::clock::Interference;
 use crate::net::{Moment, NetStats, Observer};
 use crate::proto::{Counters, Event};
 use crate::report::{Book, LogWriter, human, human_count};
@@ -249,6 +250,16 @@ impl Observer for Journal {
         if self.json {
             let age = self.age(moment.local);
             self.out.json(&Line::other("course", age, record::course(course)));
+        }
+    }
+
+    fn interference(&mut self, moment: &Moment, found: &Interference, shared: bool) {
+        let age = self.age(moment.local);
+        if self.json {
+            let body = record::interference(found, shared);
+            self.out.json(&Line::other("interference", age, body));
+        } else {
+            log(age, &words::interference(found, shared));
         }
     }
 

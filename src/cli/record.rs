@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use super::words::standing;
+use crate::clock::Interference;
 use crate::net::NetStats;
 use crate::proto::{Adjusted, Counters, Event, Measured, Round, Slot, Source, Who};
 use crate::report::Report;
@@ -133,6 +134,15 @@ pub(super) enum Body<'a> {
     Warning {
         text: &'a str,
     },
+    Interference {
+        /// `moved`, `rate` or `status`.
+        kind: &'static str,
+        by_s: Option<f64>,
+        rate_set: Option<f64>,
+        rate_found: Option<f64>,
+        status: Option<i32>,
+        shared: bool,
+    },
     Report {
         received: u64,
         sent: u64,
@@ -144,6 +154,7 @@ pub(super) enum Body<'a> {
         receive_errors: u64,
         overflowed: u64,
         clock_steps: u64,
+        interferences: u64,
         #[serde(flatten)]
         report: &'a Report,
     },
@@ -273,6 +284,23 @@ pub(super) fn course(course: &Map<Raw, Shown>) -> Body<'static> {
     }
 }
 
+/// What something else did to the clock.
+pub(super) fn interference(found: &Interference, shared: bool) -> Body<'static> {
+    let (kind, by, rates, status) = match *found {
+        Interference::Moved { by } => ("moved", Some(by), None, None),
+        Interference::Rate { set, found } => ("rate", None, Some((set, found)), None),
+        Interference::Status { found } => ("status", None, None, Some(found)),
+    };
+    Body::Interference {
+        kind,
+        by_s: by.map(secs),
+        rate_set: rates.map(|(set, _)| set.as_ratio()),
+        rate_found: rates.map(|(_, found)| found.as_ratio()),
+        status,
+        shared,
+    }
+}
+
 /// All counts since the start, and what `report` holds.
 pub(super) fn report<'a>(counters: &Counters, net: &NetStats, report: &'a Report) -> Body<'a> {
     Body::Report {
@@ -286,6 +314,7 @@ pub(super) fn report<'a>(counters: &Counters, net: &NetStats, report: &'a Report
         receive_errors: net.receive_errors,
         overflowed: net.overflowed,
         clock_steps: net.clock_steps,
+        interferences: net.interferences,
         report,
     }
 }

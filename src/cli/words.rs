@@ -1,5 +1,6 @@
 //! Events in plain words.
 
+use crate::clock::Interference;
 use crate::proto::{Adjusted, Event, Round, Slot, Who};
 use crate::report::{human, human_offset, human_rate};
 use crate::time::Offset;
@@ -164,6 +165,12 @@ fn slot(slot: &Slot, name: &str) -> String {
         human_rate(slot.rate),
         standing(slot.standing)
     )
+}
+
+/// What something else did to the clock, and what follows.
+pub(super) fn interference(found: &Interference, shared: bool) -> String {
+    let then = if shared { "going on from there" } else { "leaving the clock to it" };
+    format!("{found}, and not by this program: {then}")
 }
 
 /// A standing in a word.

@@ -89,8 +89,8 @@ pub trait Clock {
         Ok(())
     }
 
-    /// What something else did to the clock since the last call, where it was noticed. A clock
-    /// that nobody else can reach has nothing to tell.
+    /// What something else did to the clock since the last call, where that is noticed by now. A
+    /// clock that nobody else can reach has nothing to tell.
     fn interference(&mut self) -> Option<Interference> {
         None
     }

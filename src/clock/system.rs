@@ -14,6 +14,8 @@ pub(crate) trait Kernel: Send {
     fn allowed(&mut self) -> io::Result<()>;
     /// The raw counter and the system clock, read together.
     fn pair(&mut self) -> Pair;
+    /// How long the machine has been suspended since it booted.
+    fn suspended(&mut self) -> Span;
 }
 
 /// The kernel of this machine.
@@ -29,13 +31,15 @@ impl Kernel for ThisKernel {
     fn pair(&mut self) -> Pair {
         Pair::take()
     }
+    fn suspended(&mut self) -> Span {
+        os::suspended()
+    }
 }
 
 /// Something else has its hands on the system clock too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Interference {
-    /// The clock is elsewhere than its course says: it was set, or slewed by `adjtime`, or the
-    /// machine slept.
+    /// The clock is elsewhere than its course says: it was set, or slewed by `adjtime`.
     Moved {
         /// Positive: forward.
         by: Offset,
@@ -92,6 +96,10 @@ const MAX_MICROS: u64 = 16_000_000;
 const NOISE: Span = Span::from_micros(50);
 const NOISE_RATE: Rate = Rate::from_ppm(5.0);
 
+/// A machine that was suspended for longer than this since the last look has slept: then the
+/// kernel itself has moved the clock. Shorter may be a process that was held up between readings.
+const NAP: Span = Span::from_millis(10);
+
 /// `CLOCK_REALTIME` of this machine as a clock to steer, against Local = `CLOCK_MONOTONIC_RAW`.
 ///
 /// - Rates go through `ADJ_TICK` and `ADJ_FREQUENCY` ([`KernelRate`]): ±10 % in steps of 0.015
@@ -104,7 +112,8 @@ const NOISE_RATE: Rate = Rate::from_ppm(5.0);
 ///
 /// Before its first change it clears what another program may have left running (an offset in the
 /// kernel's loop, a rest of `adjtime`). When it is dropped nothing is reset: the last rate stays.
-/// What something else does to the clock is told by [`interference`](Clock::interference).
+/// What something else does to the clock is told by [`interference`](Clock::interference), but not
+/// before this program has steered the clock: until then it may do what it likes.
 pub struct SystemClock {
     kernel: Box<dyn Kernel>,
     /// What the kernel is expected to say: as set, or as found.
@@ -113,7 +122,10 @@ pub struct SystemClock {
     course: Map<Local, Shown>,
     /// Of the pair of readings behind `course`.
     width: Span,
+    suspended: Span,
     taken_over: bool,
+    /// This program has set a rate or a step.
+    steered: bool,
     found_synchronised: bool,
     interference: Option<Interference>,
 }
@@ -145,13 +157,15 @@ impl SystemClock {
         let mut state = Timex::default();
         kernel.adjust(&mut state).map_err(|error| refused("reading the clock's state", error))?;
         let expected = Setting::of(&state);
-        let pair = kernel.pair();
+        let (pair, suspended) = (kernel.pair(), kernel.suspended());
         Ok(Self {
             kernel,
             expected,
             course: course(&pair, expected.rate),
             width: pair.width,
+            suspended,
             taken_over: false,
+            steered: false,
             found_synchronised: state.status & libc::STA_UNSYNC == 0,
             interference: None,
         })
@@ -168,7 +182,8 @@ impl SystemClock {
         let mut state = Timex::default();
         let read = self.kernel.adjust(&mut state);
         let found = if read.is_ok() { Setting::of(&state) } else { self.expected };
-        let pair = self.kernel.pair();
+        let (pair, suspended) = (self.kernel.pair(), self.kernel.suspended());
+        let slept = suspended - self.suspended > NAP;
         let now = course(&pair, found.rate);
         let elapsed = now.at - self.course.at;
         let by = now.reads - self.course.reading(now.at);
@@ -178,14 +193,15 @@ impl SystemClock {
             Some(Interference::Rate { set: set.rate.rate(), found: found.rate.rate() })
         } else if found.control != set.control {
             Some(Interference::Status { found: state.status })
-        } else if by.abs() > noise {
+        } else if by.abs() > noise && !slept {
             Some(Interference::Moved { by })
         } else {
             None
         };
-        self.interference = self.interference.or(noticed);
+        self.interference = self.interference.or(noticed.filter(|_| self.steered));
         self.taken_over &= found.control == 0;
         (self.expected, self.course, self.width) = (found, now, pair.width);
+        self.suspended = suspended;
         read
     }
 
@@ -226,6 +242,7 @@ impl SystemClock {
         let result = self.kernel.adjust(&mut request);
         if result.is_ok() {
             self.expected = Setting::of(&request);
+            self.steered = true;
         }
         let pair = self.kernel.pair();
         (self.course, self.width) = (course(&pair, self.expected.rate), pair.width);
@@ -272,7 +289,10 @@ impl Clock for SystemClock {
         publish(self).map_err(|error| refused("publishing its quality", error))
     }
 
+    /// Looks at the clock first.
     fn interference(&mut self) -> Option<Interference> {
+        // A state that cannot be read is told by the next change, which fails too.
+        let _ = self.inspect();
         self.interference.take()
     }
 

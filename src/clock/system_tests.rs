@@ -17,6 +17,7 @@ struct Model {
     rest: i128,
     /// What a loop has still to work off, in ns; a sixteenth of it goes each second.
     pending: i64,
+    suspended: i64,
     state: Timex,
     may: bool,
     changes: u32,
@@ -35,7 +36,8 @@ impl Handle {
             ..Timex::default()
         };
         let (raw, real) = (5 * SECOND, EPOCH);
-        let model = Model { raw, real, rest: 0, pending: 0, state, may: true, changes: 0 };
+        let model =
+            Model { raw, real, rest: 0, pending: 0, suspended: 0, state, may: true, changes: 0 };
         Self(Arc::new(Mutex::new(model)))
     }
 
@@ -142,6 +144,9 @@ impl Kernel for Handle {
         let model = self.model();
         let raw = Time::<Raw>::from_nanos(model.raw);
         Pair { raw, real: Time::from_nanos(model.real), width: Span::from_nanos(80) }
+    }
+    fn suspended(&mut self) -> Span {
+        Span::from_nanos(self.model().suspended as u64)
     }
 }
 
@@ -305,6 +310,40 @@ fn the_kernels_own_doings_are_no_interference() {
     assert_eq!(noticed(|model| model.state.status |= libc::STA_UNSYNC), None);
     assert_eq!(noticed(|model| model.real += 30_000), None);
     assert_eq!(noticed(|_| ()), None);
+    // It moves the clock on by the time the machine has slept, to a second or so.
+    let slept = |model: &mut Model| {
+        model.suspended += 600 * SECOND;
+        model.real += 601 * SECOND;
+    };
+    assert_eq!(noticed(slept), None);
+}
+
+#[test]
+fn what_is_done_to_the_clock_before_it_is_steered_is_nobodys_fault() {
+    let kernel = Handle::new();
+    let mut clock = kernel.clock();
+    kernel.model().real += 3_600 * SECOND;
+    kernel.model().meddle(libc::ADJ_FREQUENCY, |request| request.freq = 1 << 16);
+    assert_eq!(clock.interference(), None);
+    clock.publish(quality(false, 1)).unwrap();
+    kernel.pass(SECOND);
+    clock.steer(NOW, run(25.0)).unwrap();
+    assert_eq!(clock.interference(), None);
+    kernel.model().real += 3_600 * SECOND;
+    assert!(clock.interference().is_some());
+}
+
+#[test]
+fn a_day_under_one_hand_is_no_interference() {
+    let kernel = Handle::new();
+    let mut clock = kernel.clock();
+    for look in 0..86_400 * 4i64 {
+        kernel.pass(SECOND / 4);
+        let ppm = (look % 1_001 - 500) as f64 * 1.5;
+        clock.steer(NOW, run(ppm)).unwrap();
+        clock.publish(quality(look % 9 != 0, 1 + look as u64 % 20)).unwrap();
+        assert_eq!(clock.interference(), None, "look {look}");
+    }
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 
-use crate::clock::ClockError;
+use crate::clock::{ClockError, Interference};
 
 /// The network, a name or the clock failed; the text is one line: what, where, what is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum NetError {
     /// A host name or address that cannot be used: bad input.
     Name(String),
@@ -16,6 +16,8 @@ pub enum NetError {
     System(String),
     /// The clock could not be steered any more.
     Clock(ClockError),
+    /// Something else steers the clock too, and that is not allowed.
+    Shared(Interference),
 }
 
 impl NetError {
@@ -36,6 +38,7 @@ impl fmt::Display for NetError {
                 f.write_str(text)
             }
             NetError::Clock(error) => error.fmt(f),
+            NetError::Shared(found) => write!(f, "{found}, and not by this program"),
         }
     }
 }

@@ -15,6 +15,7 @@
 
 mod endpoint;
 mod error;
+mod hands;
 mod names;
 mod node;
 mod observer;

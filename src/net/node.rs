@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 
+use super::hands::Hands;
 use super::names::Names;
 use super::stamps::Stamps;
 use super::transmit::Transmit;
 use super::{Endpoint, Moment, NetError, NetStats, Observer, Signals};
-use crate::clock::{Adjustment, Clock, ClockError, Oscillator};
+use crate::clock::{Adjustment, Clock, Oscillator, Quality};
 use crate::proto::{Core, Input, Output};
 use crate::time::{Local, Map, Shown, Span, Time};
 use crate::wire::{Buffer, DEFAULT_PORT, LEN};
@@ -75,7 +76,9 @@ pub struct Node<C: Core, K: Clock> {
     stats: NetStats,
     ready: Ready,
     expects_stamps: bool,
-    unsteerable: Option<ClockError>,
+    hands: Hands,
+    /// Why the clock is not touched any more.
+    failed: Option<NetError>,
     datagram: Buffer,
 }
 
@@ -123,9 +126,16 @@ impl<C: Core, K: Clock> Node<C, K> {
             // What came before the registration may not be announced.
             ready: Ready { datagrams: true, ..Ready::default() },
             expects_stamps: false,
-            unsteerable: None,
+            hands: Hands::new(oscillator.read()),
+            failed: None,
             datagram: [0; LEN],
         })
+    }
+
+    /// Goes on where something else steers the clock too, instead of ending.
+    pub fn sharing_the_clock(mut self) -> Self {
+        self.hands.allow();
+        self
     }
 
     /// Ends the node from another thread.
@@ -137,7 +147,8 @@ impl<C: Core, K: Clock> Node<C, K> {
     ///
     /// # Errors
     /// [`NetError::System`] where waiting for events fails, [`NetError::Clock`] where the clock
-    /// cannot be steered any more. Leave is taken and the last report made all the same.
+    /// cannot be steered any more, [`NetError::Shared`] where something else steers it too. Leave
+    /// is taken and the last report made all the same.
     pub fn run(
         mut self,
         observer: &mut dyn Observer,
@@ -171,12 +182,16 @@ impl<C: Core, K: Clock> Node<C, K> {
         events: &mut Events,
         until: Option<Time<Local>>,
     ) -> Result<ControlFlow<Ended>, NetError> {
+        let look = Some(self.hands.deadline());
         let deadlines = [self.core.deadline(), observer.deadline(), self.names.deadline(), until];
-        self.wait(events, deadlines.into_iter().flatten().min())?;
+        self.wait(events, deadlines.into_iter().chain([look]).flatten().min())?;
         self.look_up();
         self.take_in(observer);
-        if let Some(error) = self.unsteerable.take() {
-            return Err(NetError::Clock(error));
+        if self.hands.deadline() <= self.oscillator.read() {
+            self.may_touch(observer);
+        }
+        if let Some(error) = self.failed.clone() {
+            return Err(error);
         }
         if std::mem::take(&mut self.ready.hangup) && signals.hung_up() {
             observer.hangup(&self.moment());
@@ -309,11 +324,7 @@ impl<C: Core, K: Clock> Node<C, K> {
                     Err(error) => self.refused(&error),
                 },
                 Output::Steer(adjustment) => self.steer(adjustment, observer),
-                Output::Publish(quality) => {
-                    if let Err(error) = self.clock.publish(quality) {
-                        self.unsteerable.get_or_insert(error);
-                    }
-                }
+                Output::Publish(quality) => self.publish(quality, observer),
                 Output::Event(event) => {
                     self.names.note(now, &event);
                     observer.event(&self.moment(), &event);
@@ -338,17 +349,49 @@ impl<C: Core, K: Clock> Node<C, K> {
     }
 
     fn steer(&mut self, adjustment: Adjustment, observer: &mut dyn Observer) {
-        let now = self.oscillator.read();
-        match self.clock.steer(now, adjustment) {
-            Ok(map) => {
-                self.course = map;
-                self.core.handle(self.oscillator.read(), Input::Steered { map });
-                observer.course(&self.moment(), &self.oscillator.over_raw(&map));
-            }
-            Err(error) => {
-                self.unsteerable.get_or_insert(error);
+        if self.may_touch(observer) {
+            match self.clock.steer(self.oscillator.read(), adjustment) {
+                Ok(map) => self.run_on(map, observer),
+                Err(error) => self.failed = Some(NetError::Clock(error)),
             }
         }
+    }
+
+    fn publish(&mut self, quality: Quality, observer: &mut dyn Observer) {
+        if self.may_touch(observer)
+            && let Err(error) = self.clock.publish(quality)
+        {
+            self.failed = Some(NetError::Clock(error));
+        }
+    }
+
+    /// The clock has another course.
+    fn run_on(&mut self, map: Map<Local, Shown>, observer: &mut dyn Observer) {
+        self.course = map;
+        self.core.handle(self.oscillator.read(), Input::Steered { map });
+        observer.course(&self.moment(), &self.oscillator.over_raw(&map));
+    }
+
+    /// Looks for other hands on the clock. Where there are any they have the clock to themselves
+    /// from now on, unless it is shared.
+    fn may_touch(&mut self, observer: &mut dyn Observer) -> bool {
+        if self.failed.is_some() {
+            return false;
+        }
+        let now = self.oscillator.read();
+        self.hands.looked(now);
+        let Some(found) = self.clock.interference() else { return true };
+        self.stats.interferences += 1;
+        if self.hands.seen(now) {
+            observer.interference(&self.moment(), &found, self.hands.allowed());
+        }
+        if !self.hands.allowed() {
+            self.failed = Some(NetError::Shared(found));
+            return false;
+        }
+        let map = self.clock.map(now);
+        self.run_on(map, observer);
+        true
     }
 
     /// Lets the core say good-bye, but not for ever.

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::*;
+use crate::clock::{ClockError, Interference};
 use crate::proto::{Counters, Event, Source, Stamp, Token as Mark};
 use crate::time::{Offset, Rate};
 
@@ -72,6 +73,7 @@ impl Core for &mut Echo {
 struct Watcher {
     finished: Option<NetStats>,
     courses: usize,
+    hands: Vec<(Interference, bool)>,
 }
 
 impl Observer for Watcher {
@@ -79,6 +81,10 @@ impl Observer for Watcher {
 
     fn course(&mut self, _: &Moment, _: &Map<crate::time::Raw, Shown>) {
         self.courses += 1;
+    }
+
+    fn interference(&mut self, _: &Moment, found: &Interference, shared: bool) {
+        self.hands.push((*found, shared));
     }
 
     fn finish(&mut self, _: &Moment, _: &Counters, net: &NetStats) {
@@ -213,6 +219,75 @@ fn a_clock_that_refuses_ends_the_node_in_order() {
     let error = node.run(&mut watcher, Signals::none(), None).unwrap_err();
     assert_eq!(error.to_string(), "it does not want to");
     assert!(watcher.finished.is_some() && echo.stopping);
+}
+
+/// A clock that something else has moved.
+struct Meddled(Option<Interference>, usize);
+
+impl Clock for &mut Meddled {
+    fn map(&mut self, now: Time<Local>) -> Map<Local, Shown> {
+        Map { at: now, reads: Time::from_nanos(0), rate: Rate::ZERO }
+    }
+
+    fn steer(&mut self, now: Time<Local>, _: Adjustment) -> Result<Map<Local, Shown>, ClockError> {
+        self.1 += 1;
+        Ok(self.map(now))
+    }
+
+    fn publish(&mut self, _: Quality) -> Result<(), ClockError> {
+        self.1 += 1;
+        Ok(())
+    }
+
+    fn interference(&mut self) -> Option<Interference> {
+        self.0.take()
+    }
+
+    fn name(&self) -> &'static str {
+        "meddled"
+    }
+}
+
+#[test]
+fn a_clock_with_another_hand_on_it_is_left_alone_unless_it_is_shared() {
+    let found = Interference::Moved { by: Offset::from_nanos(5_000_000_000) };
+    let quality = Quality { synchronised: true, estimated_error: Span::MAX, max_error: Span::MAX };
+    for shared in [false, true] {
+        let mut echo = Echo::default();
+        let mut clock = Meddled(Some(found), 0);
+        echo.queue.push_back(Output::Steer(Adjustment::Run { rate: Rate::ZERO }));
+        echo.queue.push_back(Output::Publish(quality));
+        let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        echo.to = Some(endpoint.local_addr());
+        let oscillator = Oscillator::plain();
+        let node = Node::new(endpoint, &mut echo, &mut clock, oscillator, vec![]).unwrap();
+        let node = if shared { node.sharing_the_clock() } else { node };
+        let mut watcher = Watcher::default();
+        let ended = node.run(&mut watcher, Signals::none(), Some(Span::from_millis(50)));
+        assert_eq!(watcher.hands, [(found, shared)]);
+        assert_eq!(watcher.finished.unwrap().interferences, 1);
+        if shared {
+            assert_eq!((ended, clock.1), (Ok(Ended::Duration), 2), "it goes on");
+        } else {
+            assert_eq!((ended, clock.1), (Err(NetError::Shared(found)), 0), "nothing is touched");
+        }
+        assert!(echo.stopping);
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is looked at takes its time")]
+fn a_clock_that_nobody_steers_is_looked_at_all_the_same() {
+    let mut echo = Echo { next: Some(Time::from_nanos(i64::MAX)), ..Echo::default() };
+    let found = Interference::Status { found: 1 };
+    let mut clock = Meddled(Some(found), 0);
+    let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let oscillator = Oscillator::plain();
+    let node = Node::new(endpoint, &mut echo, &mut clock, oscillator, vec![]).unwrap();
+    let began = std::time::Instant::now();
+    let ended = node.run(&mut Watcher::default(), Signals::none(), Some(Span::from_secs(60)));
+    assert_eq!(ended, Err(NetError::Shared(found)));
+    assert!(began.elapsed() < Duration::from_secs(10), "within seconds");
 }
 
 #[test]

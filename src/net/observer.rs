@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use crate::clock::Interference;
 use crate::proto::{Counters, Event, Source};
 use crate::time::{Local, Map, Raw, Shown, Time};
 
@@ -25,6 +26,12 @@ pub trait Observer {
     /// compares several nodes on one machine. Called once at the start, then after every steer.
     fn course(&mut self, moment: &Moment, course: &Map<Raw, Shown>) {
         let _ = (moment, course);
+    }
+
+    /// Something else steers the clock too. Said once, and again where it comes back after some
+    /// minutes; [`NetStats::interferences`] counts. Where the clock is not `shared` the node ends.
+    fn interference(&mut self, moment: &Moment, found: &Interference, shared: bool) {
+        let _ = (moment, found, shared);
     }
 
     /// When [`Observer::due`] is to be called next; `None`: never.
@@ -100,6 +107,8 @@ pub struct NetStats {
     pub overflowed: u64,
     /// Steps of the system clock seen; kernel timestamps from before each were not used.
     pub clock_steps: u64,
+    /// How often something else was found to have steered the clock that this node steers.
+    pub interferences: u64,
 }
 
 impl NetStats {

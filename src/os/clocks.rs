@@ -1,6 +1,6 @@
 //! The kernel's clocks, read.
 
-use crate::time::{Raw, Scale, Shown, Time};
+use crate::time::{Raw, Scale, Shown, Span, Time};
 
 /// Nanoseconds of a `timespec`, saturating: a clock may be set centuries ahead.
 pub(super) fn nanos(at: libc::timespec) -> i64 {
@@ -14,7 +14,7 @@ fn read<S: Scale>(clock: libc::clockid_t) -> Time<S> {
     let mut at = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `at` is a live timespec for the kernel to write to.
     let result = unsafe { libc::clock_gettime(clock, &mut at) };
-    // Both clocks used exist since Linux 2.6.28, and the pointer is good: nothing is left to fail.
+    // All clocks used exist since Linux 2.6.39, and the pointer is good: nothing is left to fail.
     debug_assert_eq!(result, 0);
     Time::from_nanos(nanos(at))
 }
@@ -28,6 +28,13 @@ pub(crate) fn monotonic_raw() -> Time<Raw> {
 /// The system clock, `CLOCK_REALTIME`: Unix time, as steered and as set.
 pub(crate) fn realtime() -> Time<Shown> {
     read(libc::CLOCK_REALTIME)
+}
+
+/// How long the machine has been suspended since it booted: `CLOCK_BOOTTIME` − `CLOCK_MONOTONIC`,
+/// too much by the time between the two readings.
+pub(crate) fn suspended() -> Span {
+    let running: Time<Raw> = read(libc::CLOCK_MONOTONIC);
+    read::<Raw>(libc::CLOCK_BOOTTIME).since(running)
 }
 
 #[cfg(test)]
@@ -53,6 +60,14 @@ mod tests {
         let std = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let apart = realtime() - Time::from_nanos(std.as_nanos() as i64);
         assert!(apart.abs().as_secs_f64() < Duration::from_secs(1).as_secs_f64(), "{apart:?}");
+    }
+
+    #[test]
+    fn the_machine_does_not_sleep_while_it_works() {
+        let least = |tries: std::ops::Range<u32>| tries.map(|_| suspended()).min().unwrap();
+        let (before, after) = (least(0..8), least(0..8));
+        let apart = (after.as_offset() - before.as_offset()).abs();
+        assert!(apart < Span::from_micros(100), "{apart:?}");
     }
 
     #[test]

@@ -100,6 +100,7 @@ fn bad_usage_gets_one_line() {
         (&["master", "--interval", "1s", "--interval", "2s"], &["--interval", "once"]),
         (&["master", "--json=maybe"], &["--json"]),
         (&["master", "surplus"], &["surplus"]),
+        (&["slave", "--share-clock"], &["--share-clock", "--clock system"]),
         (&["report"], &["FILE.hlog"]),
         (&["sim"], &["quiet", "FILE.toml"]),
         (&["sim", "quiet", "--table"], &["SCENARIO", "not allowed together", "--table"]),

@@ -93,7 +93,7 @@ impl Lab {
     pub fn start(&self) {
         let [first, second, third] = &self.machines;
         first.start(MASTER);
-        second.start(SLAVE);
+        second.start(&to_its_end(SLAVE));
         third.start(&format!("{CLOCK_USER} {SLAVE}"));
     }
 
@@ -201,6 +201,84 @@ impl Lab {
         let stepped = looks.iter().map(|look| look.stepped_since(&looks[0])).max().unwrap();
         self.say(&format!("the greatest step in {} looks: {}", looks.len(), human(stepped)));
         assert!(stepped < READING_NOISE, "a clock was stepped by {stepped:?}");
+    }
+
+    /// Nothing else steered a clock while a daemon ran, and none said so; a clean restart does
+    /// not take its own earlier life for another daemon.
+    pub fn has_suspected_nobody(&self) {
+        for machine in &self.machines {
+            let said = machine.run("cat /log");
+            for word in ["interference\"", "\"warning\"", "synchronised already"] {
+                let line = said.lines().find(|line| line.contains(word));
+                assert_eq!(line, None, "{}", machine.name());
+            }
+        }
+    }
+
+    /// Somebody sets the clock under a running slave: it says so, and ends.
+    pub fn leaves_its_clock_to_another_hand(&self) {
+        let slave = &self.machines[1];
+        slave.run(HOUR_AHEAD);
+        let said = wait_for(slave, "ended 1");
+        let event = said.lines().find(|line| line.contains("\"event\":\"interference\""));
+        let event = event.unwrap_or_else(|| panic!("it says nothing: {said}"));
+        assert!(
+            event.contains("\"kind\":\"moved\"") && event.contains("\"shared\":false"),
+            "{event}"
+        );
+        let why: Vec<_> =
+            said.lines().filter(|line| line.starts_with("campanile slave:")).collect();
+        assert!(why.len() == 1 && why[0].contains("--share-clock"), "{why:?}");
+        let ahead = self.look().offsets;
+        let gap = ahead[1] - ahead[0];
+        assert!(
+            (gap - HOUR).abs() < Span::from_secs(3),
+            "the clock stays where it was put: {gap:?}"
+        );
+        assert!(!Kernel::of(slave).synchronised);
+        self.say("a slave has left its clock to another hand");
+    }
+
+    /// The same where that is allowed: it says so once, and goes on.
+    pub fn shares_its_clock_where_it_may(&self) {
+        let slave = &self.machines[1];
+        slave.run("mv /log /log.1");
+        slave.start(&to_its_end(&format!("{SLAVE} --share-clock")));
+        wait_for(slave, "\"round\":");
+        sleep(SETTLED);
+        let offsets = self.look().offsets;
+        let gap = offsets[1] - offsets[0];
+        assert!(gap.abs() < Span::from_millis(20), "it comes back by a step: {gap:?}");
+        slave.run(HOUR_AHEAD);
+        wait_for(slave, "\"shared\":true");
+        slave.run("adjtimex -f 6553600 >/dev/null");
+        sleep(SETTLED);
+        let said = slave.run("cat /log");
+        assert_eq!(said.matches("\"event\":\"interference\"").count(), 1, "{said}");
+        assert!(!said.contains("ended"), "{said}");
+        self.say("a slave shares its clock");
+    }
+}
+
+/// What sets a clock an hour ahead.
+const HOUR_AHEAD: &str = "date -s @$(( $(date +%s) + 3600 ))";
+const HOUR: Offset = Offset::from_nanos(3_600_000_000_000);
+
+/// `command`, and its exit code in the log.
+fn to_its_end(command: &str) -> String {
+    format!("sh -c '{command}; echo \"ended $?\"'")
+}
+
+/// What the log of a machine says once it contains `word`.
+fn wait_for(machine: &Machine, word: &str) -> String {
+    let began = Instant::now();
+    loop {
+        let said = machine.run("cat /log");
+        if said.contains(word) {
+            return said;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "no {word} in {said}");
+        sleep(Duration::from_millis(200));
     }
 }
 

@@ -61,6 +61,9 @@ fn the_clocks_of_three_kernels_are_kept_together() {
     lab.outlives_a_restart();
     lab.kernels_are_synchronised();
     lab.has_never_stepped_since_it_met();
+    lab.has_suspected_nobody();
+    lab.leaves_its_clock_to_another_hand();
+    lab.shares_its_clock_where_it_may();
 }
 
 /// Not a test: what a guest runs to answer the host.
