@@ -8,13 +8,15 @@
 //! between x86_64 and aarch64 in width only, hence the casts to an inferred type.
 
 mod adjtime;
+mod batch;
 mod clocks;
 mod stamps;
 
 pub(crate) use adjtime::{Timex, adjtime_allowed, clock_adjtime};
+pub(crate) use batch::{Inbound, Outbound, TxStamps};
 pub(crate) use clocks::{monotonic_raw, realtime, suspended};
 pub(crate) use stamps::{
-    Received, Stamping, enable_timestamping, recv_stamped, recv_tx_stamp, set_rxq_ovfl,
+    Received, Stamping, enable_timestamping, set_receive_buffer, set_rxq_ovfl,
 };
 
 use std::io;

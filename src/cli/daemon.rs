@@ -88,6 +88,7 @@ fn run_with<C: Core, K: Clock>(
     if let Some(text) = warning {
         journal.say("warning", Body::Warning { text }, text);
     }
+    plan.endpoint.expect(plan.slaves);
     let core = core(started, clock.map(started), seed);
     let node = Node::new(plan.endpoint, core, clock, oscillator, plan.names).map_err(failure)?;
     let node = if plan.node.share_clock { node.sharing_the_clock() } else { node };

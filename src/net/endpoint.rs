@@ -9,10 +9,13 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::NetError;
-use crate::os;
+use crate::os::{self, Inbound, Outbound};
 
 /// Asked for, so that a turn's delay loses nothing; the kernel gives what it allows.
 const RECEIVE_BUFFER: usize = 1 << 20;
+/// What each peer that may speak adds to it. The kernel reckons with twice of that, and charges a
+/// small datagram 0.75 KiB (some cards' 2.25 KiB): of 100 000 slaves a third may speak at once.
+const RECEIVE_BUFFER_EACH: usize = 128;
 
 /// A bound UDP socket, IPv4, IPv6 or both.
 ///
@@ -59,8 +62,7 @@ impl Endpoint {
         if addr.is_ipv6() {
             socket.set_only_v6(!addr.ip().is_unspecified())?;
         }
-        // A smaller buffer is no reason to fail: then a flood loses more.
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        let _ = os::set_receive_buffer(socket.as_fd(), RECEIVE_BUFFER);
         let _ = os::set_rxq_ovfl(socket.as_fd());
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
@@ -90,22 +92,35 @@ impl Endpoint {
         }
     }
 
-    /// Receives one datagram. `WouldBlock`: none is left, and readiness will be announced anew.
-    pub(super) fn receive(&self, buf: &mut [u8]) -> io::Result<os::Received> {
-        let mut got = self.socket.try_io(|| os::recv_stamped(self.socket.as_fd(), buf))?;
-        got.from = undressed(got.from);
-        Ok(got)
+    /// Sizes the receive buffer for `peers` that send to this socket.
+    pub fn expect(&self, peers: usize) {
+        let bytes = peers.saturating_mul(RECEIVE_BUFFER_EACH).saturating_add(RECEIVE_BUFFER);
+        // A smaller buffer is no reason to fail: then a flood loses more.
+        let _ = os::set_receive_buffer(self.fd(), bytes);
     }
 
-    /// Sends one datagram.
-    pub(super) fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
-        let to = if self.local.is_ipv6() { dressed(to) } else { to };
-        loop {
-            match self.socket.send_to(bytes, to) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other.map(drop),
-            }
-        }
+    /// Receives up to `most` datagrams; gives their number. `WouldBlock`: none is left, and
+    /// readiness will be announced anew.
+    pub(super) fn receive(&self, inbound: &mut Inbound, most: usize) -> io::Result<usize> {
+        self.socket.try_io(|| inbound.receive(self.socket.as_fd(), most))
+    }
+
+    /// The datagram at `place` of the batch that was received last.
+    pub(super) fn got(inbound: &Inbound, place: usize) -> Option<(os::Received, &[u8])> {
+        let (mut got, bytes) = inbound.get(place)?;
+        got.from = undressed(got.from);
+        Some((got, bytes))
+    }
+
+    /// Puts a datagram into the batch that is sent next.
+    pub(super) fn put(&self, outbound: &mut Outbound, bytes: &[u8], to: SocketAddr) {
+        outbound.push(bytes, if self.local.is_ipv6() { dressed(to) } else { to });
+    }
+
+    /// Hands the batch to the kernel; gives how many it took, or why it refused the first of
+    /// those that waited. Call it until none waits.
+    pub(super) fn send(&self, outbound: &mut Outbound) -> io::Result<usize> {
+        outbound.send(self.fd())
     }
 }
 
@@ -150,10 +165,10 @@ mod tests {
 
     #[expect(clippy::disallowed_methods, reason = "waits for the loopback")]
     fn receive(endpoint: &Endpoint) -> os::Received {
-        let mut buf = [0; 16];
+        let mut inbound = Inbound::new(1, 16);
         for _ in 0..1_000 {
-            match endpoint.receive(&mut buf) {
-                Ok(got) => return got,
+            match endpoint.receive(&mut inbound, 1) {
+                Ok(_) => return Endpoint::got(&inbound, 0).unwrap().0,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
@@ -175,7 +190,9 @@ mod tests {
             peer.send_to(b"there", (host, port)).unwrap();
             let from = receive(&endpoint).from;
             assert_eq!(from, peer.local_addr().unwrap());
-            endpoint.send(b"back", from).unwrap();
+            let mut outbound = Outbound::new(1, 4);
+            endpoint.put(&mut outbound, b"back", from);
+            assert_eq!(endpoint.send(&mut outbound).unwrap(), 1);
             let mut buf = [0; 16];
             assert_eq!(peer.recv(&mut buf).unwrap(), 4);
         }

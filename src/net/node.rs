@@ -1,6 +1,8 @@
 //! The loop: waits, hands the core what came, carries out what it asks for.
 
+use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +16,18 @@ use super::stamps::Stamps;
 use super::transmit::Transmit;
 use super::{Endpoint, Moment, NetError, NetStats, Observer, Signals};
 use crate::clock::{Adjustment, Clock, Oscillator, Quality};
-use crate::proto::{Core, Input, Output};
+use crate::os::{Inbound, Outbound};
+use crate::proto::{Core, Input, Output, Token as Mark};
 use crate::time::{Local, Map, Shown, Span, Time};
 use crate::wire::{Buffer, DEFAULT_PORT, LEN};
 
 /// Datagrams after which the core is served: its queues for what it answers are short.
-const BATCH: usize = 16;
-/// Batches at one turn, half a millisecond or so; then signals and reports have theirs.
+const BATCH: usize = 32;
+/// Datagrams that are sent with one call at most.
+const LOT: usize = 32;
+/// A datagram waits no longer than this for others to go with.
+const WAITS: Span = Span::from_micros(100);
+/// Batches at one turn, a millisecond or so; then signals and reports have theirs.
 const TURN: usize = 16;
 /// How long taking leave may last.
 const LEAVE: Span = Span::from_secs(1);
@@ -80,6 +87,12 @@ pub struct Node<C: Core, K: Clock> {
     /// Why the clock is not touched any more.
     failed: Option<NetError>,
     datagram: Buffer,
+    inbound: Inbound,
+    outbound: Outbound,
+    /// For what must leave at once.
+    express: Outbound,
+    /// Of those in `outbound`, in their order: what they are called, and when the core wrote them.
+    leaving: VecDeque<(Option<Mark>, Time<Local>)>,
 }
 
 /// What was announced and is not used up yet: announcements come once.
@@ -129,6 +142,11 @@ impl<C: Core, K: Clock> Node<C, K> {
             hands: Hands::new(oscillator.read()),
             failed: None,
             datagram: [0; LEN],
+            // One byte more than any datagram of ours, so that a longer one is seen to be longer.
+            inbound: Inbound::new(BATCH, LEN + 1),
+            outbound: Outbound::new(LOT, LEN),
+            express: Outbound::new(1, LEN),
+            leaving: VecDeque::with_capacity(LOT),
         })
     }
 
@@ -271,31 +289,17 @@ impl<C: Core, K: Clock> Node<C, K> {
     }
 
     fn take_stamps(&mut self) {
-        for _ in 0..BATCH {
-            match self.stamps.left(&self.endpoint, &mut self.stats) {
-                Ok(Some((token, at))) => {
-                    self.core.handle(self.oscillator.read(), Input::Sent { token, at });
-                }
-                Ok(None) | Err(_) => {
-                    self.ready.stamps = false;
-                    return;
-                }
-            }
-        }
+        let Self { stamps, endpoint, stats, core, .. } = self;
+        let hand_over = |now, token, at| core.handle(now, Input::Sent { token, at });
+        self.ready.stamps = stamps.left(endpoint, stats, hand_over).unwrap_or(false);
     }
 
     fn take_datagrams(&mut self) {
-        // One byte more than any datagram of ours, so that a longer one is seen to be longer.
-        let mut room = [0; LEN + 1];
-        for _ in 0..BATCH {
-            match self.endpoint.receive(&mut room) {
-                Ok(got) => {
-                    let (at, now) = self.stamps.received(got.stamp, &mut self.stats);
-                    self.stats.truncated += u64::from(got.truncated);
-                    self.stats.note_overflow(got.dropped);
-                    let bytes = &room[..got.len];
-                    self.core.handle(now, Input::Datagram { from: got.from, at, bytes });
-                }
+        // A reading of our own must follow upon each datagram where the kernel takes none.
+        let most = if self.stamps.receiving() { BATCH } else { 1 };
+        for _ in 0..BATCH / most {
+            match self.endpoint.receive(&mut self.inbound, most) {
+                Ok(count) => self.hand_over(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready.datagrams = false;
                     return;
@@ -303,6 +307,21 @@ impl<C: Core, K: Clock> Node<C, K> {
                 // An error of some earlier datagram; the next one may be in order.
                 Err(_) => self.stats.receive_errors += 1,
             }
+        }
+    }
+
+    /// Hands the core the datagrams that were received just now.
+    fn hand_over(&mut self, count: usize) {
+        let now = self.stamps.look(&mut self.stats);
+        for place in 0..count {
+            let Some((got, bytes)) = Endpoint::got(&self.inbound, place) else {
+                self.stats.receive_errors += 1;
+                continue;
+            };
+            let at = self.stamps.received(got.stamp, now, &mut self.stats);
+            self.stats.truncated += u64::from(got.truncated);
+            self.stats.note_overflow(got.dropped);
+            self.core.handle(now, Input::Datagram { from: got.from, at, bytes });
         }
     }
 
@@ -317,17 +336,57 @@ impl<C: Core, K: Clock> Node<C, K> {
     fn serve(&mut self, observer: &mut dyn Observer) {
         loop {
             let now = self.oscillator.read();
-            let Some(output) = self.core.poll(now, &mut self.datagram) else { return };
+            let output = self.core.poll(now, &mut self.datagram);
             match output {
-                Output::Send { to, token } => match self.endpoint.send(&self.datagram, to) {
-                    Ok(()) => self.stamps.sent(token, now, &mut self.stats),
-                    Err(error) => self.refused(&error),
-                },
+                Some(Output::Send { .. } | Output::Event(_)) => {}
+                // What follows may take its time.
+                _ => self.send_lot(),
+            }
+            let Some(output) = output else { return };
+            match output {
+                Output::Send { to, token } => self.send(to, token, now),
                 Output::Steer(adjustment) => self.steer(adjustment, observer),
                 Output::Publish(quality) => self.publish(quality, observer),
                 Output::Event(event) => {
                     self.names.note(now, &event);
-                    observer.event(&self.moment(), &event);
+                    observer.event(&self.moment_at(now), &event);
+                }
+            }
+        }
+    }
+
+    /// Sends the datagram that the core has written at `now`, alone or with others.
+    fn send(&mut self, to: SocketAddr, token: Option<Mark>, now: Time<Local>) {
+        // The core took `now` for the moment of leaving. Where the kernel tells it better a
+        // datagram may wait for others, else only those whose moment does not matter.
+        if token.is_some() && !self.stamps.transmitting() {
+            self.endpoint.put(&mut self.express, &self.datagram, to);
+            match self.endpoint.send(&mut self.express) {
+                Ok(_) => self.stamps.sent(token, now, &mut self.stats),
+                Err(error) => self.refused(&error),
+            }
+            return;
+        }
+        self.endpoint.put(&mut self.outbound, &self.datagram, to);
+        self.leaving.push_back((token, now));
+        let waited = self.leaving.front().is_some_and(|(_, first)| now.since(*first) >= WAITS);
+        if waited || self.outbound.is_full() {
+            self.send_lot();
+        }
+    }
+
+    /// Hands the kernel what waits to be sent.
+    fn send_lot(&mut self) {
+        while !self.outbound.is_empty() {
+            match self.endpoint.send(&mut self.outbound) {
+                Ok(count) => {
+                    for (token, left) in self.leaving.drain(..count.min(self.leaving.len())) {
+                        self.stamps.sent(token, left, &mut self.stats);
+                    }
+                }
+                Err(error) => {
+                    self.leaving.pop_front();
+                    self.refused(&error);
                 }
             }
         }
@@ -413,7 +472,10 @@ impl<C: Core, K: Clock> Node<C, K> {
     }
 
     fn moment(&self) -> Moment {
-        let local = self.oscillator.read();
+        self.moment_at(self.oscillator.read())
+    }
+
+    fn moment_at(&self, local: Time<Local>) -> Moment {
         Moment { local, shown: self.course.reading(local), raw: self.oscillator.raw_at(local) }
     }
 }

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::clock::{ClockError, Interference};
-use crate::proto::{Counters, Event, Source, Stamp, Token as Mark};
+use crate::proto::{Counters, Event, Source, Stamp};
 use crate::time::{Offset, Rate};
 
 /// Sends itself a datagram every 5 ms and keeps what it is told about it.
@@ -172,7 +172,7 @@ fn what_cannot_be_sent_costs_the_others_nothing() {
 
 #[test]
 fn a_backlog_longer_than_a_turn_needs_no_second_announcement() {
-    const BACKLOG: u64 = 400;
+    const BACKLOG: u64 = 600;
     const _: () = assert!(BACKLOG > (BATCH * TURN) as u64);
     // A datagram of its own would announce the rest, so it sends none.
     let mut echo = Echo::default();

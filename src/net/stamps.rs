@@ -5,7 +5,7 @@ use std::io;
 use super::transmit::Transmit;
 use super::{Endpoint, NetStats};
 use crate::clock::{Carrier, Oscillator};
-use crate::os::{self, Stamping};
+use crate::os::{self, Stamping, TxStamps};
 use crate::proto::{Source, Stamp, Token};
 use crate::time::{Local, Shown, Time};
 
@@ -16,13 +16,18 @@ pub(super) struct Stamps {
     carrier: Carrier,
     stamping: Option<Stamping>,
     transmit: Transmit,
+    queue: TxStamps,
 }
+
+/// Transmit stamps that are taken from the kernel at once.
+const AT_ONCE: usize = 32;
 
 impl Stamps {
     pub(super) fn new(endpoint: &Endpoint, oscillator: Oscillator) -> Self {
         let stamping = os::enable_timestamping(endpoint.fd()).ok();
         let carrier = Carrier::new(oscillator);
-        Self { oscillator, carrier, stamping, transmit: Transmit::new() }
+        let queue = TxStamps::new(AT_ONCE);
+        Self { oscillator, carrier, stamping, transmit: Transmit::new(), queue }
     }
 
     /// Whether transmit stamps may be expected.
@@ -30,20 +35,33 @@ impl Stamps {
         self.stamping == Some(Stamping::Both) && self.transmit.answers()
     }
 
-    /// The stamp of a datagram that was received just now, and the present.
-    pub(super) fn received(
-        &mut self,
-        kernel: Option<Time<Shown>>,
-        stats: &mut NetStats,
-    ) -> (Stamp<Local>, Time<Local>) {
+    /// Whether stamps of receipt may be expected: then it does not matter when a datagram is read.
+    pub(super) fn receiving(&self) -> bool {
+        self.stamping.is_some()
+    }
+
+    /// The present, for datagrams that were received just now. Once for a batch of them.
+    pub(super) fn look(&mut self, stats: &mut NetStats) -> Time<Local> {
         let now = self.oscillator.read();
-        let carried = kernel.and_then(|stamp| self.carry(stamp, stats));
-        let stamp = match carried {
+        if self.carrier.refresh().is_some() {
+            stats.clock_steps += 1;
+        }
+        now
+    }
+
+    /// The stamp of a datagram that was received before the [`look`](Self::look) at `now`.
+    pub(super) fn received(
+        &self,
+        kernel: Option<Time<Shown>>,
+        now: Time<Local>,
+        stats: &mut NetStats,
+    ) -> Stamp<Local> {
+        let stamp = match kernel.and_then(|stamp| self.carrier.carry(stamp)) {
             Some(at) => Stamp { at: at.min(now), source: Source::Kernel },
             None => Stamp::daemon(now),
         };
         stats.received.count(stamp.source);
-        (stamp, now)
+        stamp
     }
 
     /// A datagram was handed to the kernel at `left`.
@@ -63,30 +81,27 @@ impl Stamps {
         self.transmit.restart();
     }
 
-    /// The next datagram of which the kernel tells when it left.
+    /// Hands the datagrams of which the kernel tells when they left to `each`, a batch at most;
+    /// `true`: there may be more.
     ///
     /// # Errors
-    /// Whatever recvmsg(2) names.
+    /// Whatever recvmmsg(2) names.
     pub(super) fn left(
         &mut self,
         endpoint: &Endpoint,
         stats: &mut NetStats,
-    ) -> io::Result<Option<(Token, Stamp<Local>)>> {
-        while let Some(stamp) = os::recv_tx_stamp(endpoint.fd())? {
-            let Some(at) = self.carry(stamp.at, stats) else { continue };
+        mut each: impl FnMut(Time<Local>, Token, Stamp<Local>),
+    ) -> io::Result<bool> {
+        let more = self.queue.receive(endpoint.fd())?;
+        let now = self.look(stats);
+        for stamp in self.queue.taken() {
+            let Some(at) = self.carrier.carry(stamp.at) else { continue };
             if let Some(token) = self.transmit.stamped(stamp.id, at) {
                 stats.sent.daemon = stats.sent.daemon.saturating_sub(1);
                 stats.sent.count(Source::Kernel);
-                return Ok(Some((token, Stamp { at, source: Source::Kernel })));
+                each(now, token, Stamp { at, source: Source::Kernel });
             }
         }
-        Ok(None)
-    }
-
-    fn carry(&mut self, stamp: Time<Shown>, stats: &mut NetStats) -> Option<Time<Local>> {
-        if self.carrier.refresh().is_some() {
-            stats.clock_steps += 1;
-        }
-        self.carrier.carry(stamp)
+        Ok(more)
     }
 }

@@ -3,13 +3,15 @@
 use std::io;
 
 use crate::proto::Token;
-use crate::time::{Local, Offset, Time};
+use crate::time::{Local, Offset, Span, Time};
 
 /// Datagrams whose stamps are awaited at most. A stamp comes within microseconds, a card's within
 /// milliseconds; what is older than this many datagrams is not awaited any more.
 const AWAITED: usize = 1024;
-/// So many datagrams in a row without a stamp, and the core is told to expect none.
+/// So many datagrams in a row without a stamp, for so long, and the core is told to expect none.
+/// Long: a batch is sent before the first of its stamps is looked for.
 const GIVE_UP: u32 = 16;
+const PATIENCE: Span = Span::from_millis(100);
 /// A stamp may seem to lie so long before its datagram was handed over: the width of the pair of
 /// readings that it was carried with.
 const SLACK: Offset = Offset::from_nanos(-5_000);
@@ -27,11 +29,13 @@ pub(super) struct Transmit {
     ring: Box<[Option<Awaited>]>,
     next: u32,
     unanswered: u32,
+    /// The first and the newest of those without a stamp left then.
+    waiting: Option<(Time<Local>, Time<Local>)>,
 }
 
 impl Transmit {
     pub(super) fn new() -> Self {
-        Self { ring: vec![None; AWAITED].into(), next: 0, unanswered: 0 }
+        Self { ring: vec![None; AWAITED].into(), next: 0, unanswered: 0, waiting: None }
     }
 
     /// The count begins anew at 0.
@@ -46,6 +50,7 @@ impl Transmit {
         self.next = id.wrapping_add(1);
         if let Some(token) = token {
             self.unanswered = self.unanswered.saturating_add(1);
+            self.waiting = Some((self.waiting.map_or(left, |(first, _)| first), left));
             self.ring[id as usize % AWAITED] = Some(Awaited { id, token, left });
         }
     }
@@ -60,13 +65,15 @@ impl Transmit {
     /// stamp cannot be its.
     pub(super) fn stamped(&mut self, id: u32, at: Time<Local>) -> Option<Token> {
         self.unanswered = 0;
+        self.waiting = None;
         let awaited = self.ring[id as usize % AWAITED].take_if(|awaited| awaited.id == id)?;
         (at - awaited.left >= SLACK).then_some(awaited.token)
     }
 
     /// Whether stamps may be expected at all.
     pub(super) fn answers(&self) -> bool {
-        self.unanswered < GIVE_UP
+        let since = self.waiting.map_or(Span::ZERO, |(first, newest)| newest.since(first));
+        self.unanswered < GIVE_UP || since < PATIENCE
     }
 }
 
@@ -105,10 +112,11 @@ mod tests {
     #[test]
     fn a_card_that_never_stamps_is_not_waited_for() {
         let mut transmit = Transmit::new();
-        for i in 0..u64::from(GIVE_UP) {
-            assert!(transmit.answers());
+        for i in 0..u64::from(4 * GIVE_UP) {
             transmit.sent(Some(Token(i)), at(i as i64));
+            assert!(transmit.answers(), "a batch may be on its way");
         }
+        transmit.sent(Some(Token(99)), at(0) + PATIENCE);
         assert!(!transmit.answers());
         transmit.stamped(3, at(9));
         assert!(transmit.answers(), "until it does");

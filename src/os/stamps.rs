@@ -7,7 +7,6 @@
 //! hands over, on the card's own clock.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -19,9 +18,6 @@ use crate::time::{Shown, Time};
 /// crate does not name it.
 const SCM_TSTAMP_SND: u32 = 0;
 
-/// How many foreign entries of an error queue are skipped at one call.
-const FOREIGN_AT_ONCE: usize = 64;
-
 /// Which stamps a socket gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stamping {
@@ -31,7 +27,7 @@ pub(crate) enum Stamping {
     ReceiveOnly,
 }
 
-/// A received datagram, its bytes in the caller's buffer.
+/// A received datagram; its bytes are elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Received {
     /// How many bytes of the buffer are filled.
@@ -81,6 +77,16 @@ pub(crate) fn enable_timestamping(fd: BorrowedFd<'_>) -> io::Result<Stamping> {
     }
 }
 
+/// Asks for a receive buffer of `bytes`, beyond the system's usual limit where this process may
+/// (`CAP_NET_ADMIN`), else up to it. The kernel reckons with twice of what it is asked for.
+///
+/// # Errors
+/// The kernel's refusal.
+pub(crate) fn set_receive_buffer(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = libc::c_uint::try_from(bytes).unwrap_or(libc::c_uint::MAX).min(i32::MAX as u32 / 2);
+    set_option(fd, libc::SO_RCVBUFFORCE, bytes).or_else(|_| set_option(fd, libc::SO_RCVBUF, bytes))
+}
+
 /// Asks for the count of datagrams lost on a full receive buffer with every datagram received.
 ///
 /// # Errors
@@ -89,49 +95,32 @@ pub(crate) fn set_rxq_ovfl(fd: BorrowedFd<'_>) -> io::Result<()> {
     set_option(fd, libc::SO_RXQ_OVFL, 1)
 }
 
-/// Receives one datagram into `buf`, with whatever the kernel says about it.
-///
-/// # Errors
-/// `WouldBlock` where a non-blocking socket has none; whatever else recvmsg(2) names. An address
-/// that is neither IPv4 nor IPv6 is `InvalidData`.
-pub(crate) fn recv_stamped(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Received> {
-    let (mut stamp, mut dropped) = (None, None);
-    let message = receive(fd, buf, 0, |level, kind, data| match (level, kind) {
-        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => stamp = software_stamp(data),
-        (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => dropped = word(data, 0),
+/// What the control messages of a received datagram say: when it came, how many were lost so far.
+pub(super) type Receipt = (Option<Time<Shown>>, Option<u32>);
+
+/// Takes one control message of a received datagram in.
+pub(super) fn note_receipt(level: libc::c_int, kind: libc::c_int, data: &[u8], said: &mut Receipt) {
+    match (level, kind) {
+        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => said.0 = software_stamp(data),
+        (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => said.1 = word(data, 0),
         _ => {}
-    })?;
-    let from = message.from.ok_or(io::ErrorKind::InvalidData)?;
-    let truncated = message.flags & libc::MSG_TRUNC != 0;
-    Ok(Received { len: message.len, from, stamp, dropped, truncated })
+    }
 }
 
-/// Takes the next transmit stamp from the error queue; `None` where there is none (yet). Call it
-/// until then: readiness is announced once for all of them. Never waits.
-///
-/// # Errors
-/// Whatever recvmsg(2) names.
-pub(crate) fn recv_tx_stamp(fd: BorrowedFd<'_>) -> io::Result<Option<TxStamp>> {
-    for _ in 0..FOREIGN_AT_ONCE {
-        let (mut at, mut id) = (None, None);
-        let taken =
-            receive(fd, &mut [], libc::MSG_ERRQUEUE, |level, kind, data| match (level, kind) {
-                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => at = software_stamp(data),
-                (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => {
-                    id = sent_id(data);
-                }
-                _ => {}
-            });
-        match taken {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(error) => return Err(error),
-            Ok(_) => {}
+/// Takes one control message of an entry of the error queue in: when a datagram left, and which.
+pub(super) fn note_sending(
+    level: libc::c_int,
+    kind: libc::c_int,
+    data: &[u8],
+    said: &mut (Option<Time<Shown>>, Option<u32>),
+) {
+    match (level, kind) {
+        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => said.0 = software_stamp(data),
+        (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => {
+            said.1 = sent_id(data);
         }
-        if let (Some(at), Some(id)) = (at, id) {
-            return Ok(Some(TxStamp { id, at }));
-        }
+        _ => {}
     }
-    Ok(None)
 }
 
 fn set_option(fd: BorrowedFd<'_>, name: libc::c_int, value: libc::c_uint) -> io::Result<()> {
@@ -143,83 +132,73 @@ fn set_option(fd: BorrowedFd<'_>, name: libc::c_int, value: libc::c_uint) -> io:
     super::checked(result).map(drop)
 }
 
-struct Message {
-    len: usize,
-    from: Option<SocketAddr>,
-    flags: libc::c_int,
-}
+/// Bytes for the control messages of a datagram. All that is asked for takes 152 of them on a
+/// 64-bit machine.
+pub(super) const CONTROL_ROOM: usize = 256;
 
-/// Room for control messages, aligned as their headers want it. All that is asked for takes 152
-/// bytes on a 64-bit machine.
+/// Room for control messages, aligned as their headers want it.
 #[repr(C, align(8))]
-struct Control([u8; 512]);
+pub(super) struct Control(pub(super) [u8; CONTROL_ROOM]);
 
-/// One recvmsg(2); `control` is called with level, type and data of each control message.
-fn receive(
-    fd: BorrowedFd<'_>,
-    buf: &mut [u8],
-    flags: libc::c_int,
-    control: impl FnMut(libc::c_int, libc::c_int, &[u8]),
-) -> io::Result<Message> {
-    let mut from = SockAddrStorage::zeroed();
-    let from_size = from.size_of();
-    let mut room = Control([0; 512]);
-    let mut vector = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
-    // SAFETY: a msghdr is pointers, integers and padding; all zero is a valid, empty one.
-    let mut header: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
-    header.msg_name = (&raw mut from).cast();
-    header.msg_namelen = from_size;
-    header.msg_iov = &raw mut vector;
-    header.msg_iovlen = 1;
-    header.msg_control = room.0.as_mut_ptr().cast();
-    header.msg_controllen = room.0.len() as _;
-    let len = loop {
-        // SAFETY: every pointer in `header` is to a live, writable place of the length beside it;
-        // the descriptor is open. A call that was interrupted has written nothing.
-        let got = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, flags) };
-        match usize::try_from(got) {
-            Ok(len) => break len,
-            Err(_) => {
-                let error = io::Error::last_os_error();
-                if error.kind() != io::ErrorKind::Interrupted {
-                    return Err(error);
-                }
-            }
-        }
-    };
-    // SAFETY: recvmsg succeeded, so `header` describes control messages inside `room`.
-    unsafe { each_control(&header, control) };
-    let from_len = header.msg_namelen.min(from_size);
-    // SAFETY: `from` was zeroed, then written by the kernel, `from_len` bytes of it.
-    let from = unsafe { SockAddr::new(from, from_len) }.as_socket();
-    Ok(Message { len: len.min(buf.len()), from, flags: header.msg_flags })
+/// A message as the kernel has described it.
+pub(super) struct Head<'a> {
+    header: &'a libc::msghdr,
+    name: &'a libc::sockaddr_storage,
+    len: usize,
 }
 
-/// Calls `each` with level, type and data of each control message.
-///
-/// # Safety
-/// `header` must be as recvmsg left it, its control buffer still alive.
-unsafe fn each_control(
-    header: &libc::msghdr,
-    mut each: impl FnMut(libc::c_int, libc::c_int, &[u8]),
-) {
-    let room: usize = header.msg_controllen as _;
-    let end = header.msg_control as usize + room;
-    // SAFETY: the caller's promise is what this macro asks for.
-    let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
-    // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null or a header wholly inside the buffer.
-    while let Some(control) = unsafe { next.as_ref() } {
-        // SAFETY: the data begins one aligned header after `control`.
-        let data = unsafe { libc::CMSG_DATA(control) };
-        let head = data as usize - next as usize;
-        let len: usize = control.cmsg_len as _;
-        let len = len.saturating_sub(head).min(end.saturating_sub(data as usize));
-        // SAFETY: `len` is cut to what lies inside the buffer, which the kernel has written.
-        let bytes = unsafe { std::slice::from_raw_parts(data, len) };
-        each(control.cmsg_level, control.cmsg_type, bytes);
-        // SAFETY: `control` came out of this same `header`.
-        next = unsafe { libc::CMSG_NXTHDR(header, control) };
+impl<'a> Head<'a> {
+    /// # Safety
+    /// `header` must be as recvmsg(2) or recvmmsg(2) left it, `name` what its name points to, its
+    /// control buffer still alive.
+    pub(super) unsafe fn new(
+        header: &'a libc::msghdr,
+        name: &'a libc::sockaddr_storage,
+        len: usize,
+    ) -> Self {
+        Self { header, name, len }
     }
+
+    /// Calls `each` with level, type and data of each control message.
+    pub(super) fn controls(&self, mut each: impl FnMut(libc::c_int, libc::c_int, &[u8])) {
+        let header = self.header;
+        let room: usize = header.msg_controllen as _;
+        let end = header.msg_control as usize + room;
+        // SAFETY: whoever made this promised that the control buffer is alive and the kernel's.
+        let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give null or a header wholly inside the buffer.
+        while let Some(control) = unsafe { next.as_ref() } {
+            // SAFETY: the data begins one aligned header after `control`.
+            let data = unsafe { libc::CMSG_DATA(control) };
+            let head = data as usize - next as usize;
+            let len: usize = control.cmsg_len as _;
+            let len = len.saturating_sub(head).min(end.saturating_sub(data as usize));
+            // SAFETY: `len` is cut to what lies inside the buffer, which the kernel has written.
+            let bytes = unsafe { std::slice::from_raw_parts(data, len) };
+            each(control.cmsg_level, control.cmsg_type, bytes);
+            // SAFETY: `control` came out of this same `header`.
+            next = unsafe { libc::CMSG_NXTHDR(header, control) };
+        }
+    }
+}
+
+/// The datagram that `head` describes, with what its control messages said; nothing where its
+/// address is neither IPv4 nor IPv6.
+pub(super) fn received(head: &Head<'_>, (stamp, dropped): Receipt) -> Option<Received> {
+    let len = head.header.msg_namelen;
+    if (len as usize) < size_of::<libc::sockaddr_in>() {
+        return None;
+    }
+    let mut name = SockAddrStorage::zeroed();
+    // SAFETY: the storage is one of this very type. Its bytes were zeroed when they were made, and
+    // only kernels have written to them since, the last one `len` of them.
+    let from = unsafe {
+        *name.view_as::<libc::sockaddr_storage>() = *head.name;
+        SockAddr::new(name, len.min(size_of::<libc::sockaddr_storage>() as _))
+    };
+    let from = from.as_socket()?;
+    let truncated = head.header.msg_flags & libc::MSG_TRUNC != 0;
+    Some(Received { len: head.len, from, stamp, dropped, truncated })
 }
 
 /// A `u32` of the machine's own byte order at `at`.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::os::realtime;
+use crate::os::{Inbound, TxStamps, realtime};
 use crate::time::Span;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
@@ -17,6 +17,24 @@ fn pair(address: &str) -> Option<(UdpSocket, UdpSocket)> {
     let sender = UdpSocket::bind(address).unwrap();
     sender.connect(receiver.local_addr().unwrap()).unwrap();
     Some((sender, receiver))
+}
+
+fn recv_stamped(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<Received> {
+    let mut inbound = Inbound::new(1, buf.len());
+    assert_eq!(inbound.receive(fd, 1)?, 1);
+    let (got, bytes) = inbound.get(0).unwrap();
+    buf[..bytes.len()].copy_from_slice(bytes);
+    Ok(got)
+}
+
+fn recv_tx_stamp(fd: BorrowedFd<'_>) -> io::Result<Option<TxStamp>> {
+    let mut stamps = TxStamps::new(1);
+    while stamps.receive(fd)? {
+        if let Some(stamp) = stamps.taken().first() {
+            return Ok(Some(*stamp));
+        }
+    }
+    Ok(None)
 }
 
 /// Sends the datagram `id`; its stamps must lie between our own readings around it. `None` where
