@@ -231,6 +231,54 @@ fn an_adjust_is_applied_once_and_only_from_our_master() {
 }
 
 #[test]
+fn a_master_gone_mad_is_held_off_counted_and_named_once() {
+    let mut table = Table::new(&[10, -10]);
+    table.run(Span::from_secs(30));
+    let recorded = std::cell::Cell::new(None);
+    table.run_with(Span::from_secs(1), &|from, to, bytes| {
+        let adjust = matches!(
+            Datagram::decode(bytes),
+            Ok(Datagram { message: Message::Adjust(_), .. }) if to.port() == 2
+        );
+        if adjust {
+            recorded.set(Some((from, *bytes)));
+        }
+        !adjust
+    });
+    let (from, bytes) = recorded.take().expect("an adjust a second");
+    let lies = [(700_000_000, 0.0), (-3_000_000, 0.0), (0, 600.0), (0, 40.0)];
+    for (count, (ahead, ppm)) in (1..).zip(lies) {
+        let mut datagram = Datagram::decode(&bytes).unwrap();
+        let Message::Adjust(adjust) = &mut datagram.message else { panic!("it is one") };
+        adjust.map.reads = adjust.map.reads + Offset::from_nanos(ahead);
+        adjust.map.rate = Rate::from_ppm(ppm);
+        adjust.round += count;
+        let mut lie = [0; LEN];
+        datagram.encode(&mut lie);
+        let slave = &mut table.slaves[0];
+        slave.hear(table.now, from, &lie);
+        slave.drain(table.now);
+        // The same lie, doubled on its way, is no second witness.
+        slave.hear(table.now, from, &lie);
+        slave.drain(table.now);
+        assert_eq!(slave.core.counters().dropped(Drop::Insane), u64::from(count), "{ahead} {ppm}");
+        assert_eq!(slave.core.counters().dropped(Drop::Stale), u64::from(count));
+        assert_eq!(count_of_distrust(&slave.events), 1);
+        assert!(slave.course.rate.abs() < Rate::from_ppm(1.0), "{:?}", slave.course);
+    }
+    assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
+    // Those rounds are judged; the real ones that follow are as good as ever.
+    table.run(Span::from_secs(10));
+    let trusted = |e: &Event| matches!(e, Event::Trusted(_));
+    assert_eq!(count(&table.slaves[0].events, trusted), 1);
+    assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
+}
+
+fn count_of_distrust(events: &[Event]) -> usize {
+    count(events, |e| matches!(e, Event::Distrusted { .. }))
+}
+
+#[test]
 fn a_restarted_slave_is_noticed_and_a_stopped_one_takes_leave() {
     let mut table = Table::new(&[10, -10, 20]);
     table.run(Span::from_secs(10));

@@ -79,6 +79,12 @@ pub(super) enum Body<'a> {
         node: Node<'a>,
         reason: &'static str,
     },
+    Distrusted {
+        #[serde(flatten)]
+        node: Node<'a>,
+        by_s: f64,
+        rate: f64,
+    },
     Formed {
         members: u32,
     },
@@ -217,6 +223,11 @@ fn body<'a>(event: &'a Event, name: &'a str) -> Option<(&'static str, Body<'a>)>
             ("master_left", Body::MasterLeft { node: node(who), reason })
         }
         Event::MasterSilent(who) => ("master_silent", Body::Node(node(who))),
+        Event::Distrusted { who, by, rate } => {
+            let (node, by_s, rate) = (node(who), secs(*by), rate.as_ratio());
+            ("distrusted", Body::Distrusted { node, by_s, rate })
+        }
+        Event::Trusted(who) => ("trusted", Body::Node(node(who))),
         Event::NoMaster => ("no_master", Body::Nothing {}),
         Event::Refused(addr) => ("refused", Body::Refused { addr: *addr }),
         Event::Adjusted(adjusted) => ("adjusted", self::adjusted(adjusted)),

@@ -30,6 +30,7 @@ pub(super) fn weight(event: &Event) -> Weight {
         | Event::Falseticker { .. }
         | Event::Hold
         | Event::MasterSilent(_)
+        | Event::Distrusted { .. }
         | Event::NoMaster
         | Event::Refused(_)
         | Event::Holdover => Weight::Warning,
@@ -86,6 +87,13 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
         Event::MasterSilent(who) => {
             format!("master {} at {} went silent: going on at the learned rate", who.name, who.addr)
         }
+        Event::Distrusted { who, by, rate } => format!(
+            "master {} says what cannot be, {} and {} from what we know: holding our course",
+            who.name,
+            human_offset(*by),
+            human_rate(*rate)
+        ),
+        Event::Trusted(who) => format!("master {} is followed again", who.name),
         Event::NoMaster => format!("no master answers at {}: still asking", scene.masters),
         Event::Refused(addr) => {
             format!("the master at {addr} refuses us, its roster is full: still asking")

@@ -23,6 +23,8 @@ pub enum Drop {
     Stale,
     /// An adjust that cannot be meant for this moment of this clock.
     Implausible,
+    /// An adjust that contradicts all that the master said before.
+    Insane,
     /// A join that the full roster has no room for.
     Full,
     /// A message for the other role.
@@ -30,7 +32,7 @@ pub enum Drop {
 }
 
 impl Drop {
-    const COUNT: usize = Reject::ALL.len() + 10;
+    const COUNT: usize = Reject::ALL.len() + 11;
 
     /// All reasons, in the order of the counters.
     pub const ALL: [Drop; Self::COUNT] = [
@@ -47,6 +49,7 @@ impl Drop {
         Drop::NotOurMaster,
         Drop::Stale,
         Drop::Implausible,
+        Drop::Insane,
         Drop::Full,
         Drop::WrongRole,
     ];
@@ -63,6 +66,7 @@ impl Drop {
             Drop::NotOurMaster => "not_our_master",
             Drop::Stale => "stale",
             Drop::Implausible => "implausible",
+            Drop::Insane => "insane",
             Drop::Full => "full",
             Drop::WrongRole => "wrong_role",
         }

@@ -97,6 +97,18 @@ pub enum Event {
     },
     /// Slave: the master has not been heard for long.
     MasterSilent(Who),
+    /// Slave: the master says what cannot be; the clock holds its course. Said once until it is
+    /// followed again.
+    Distrusted {
+        /// The master.
+        who: Who,
+        /// Cluster time as it says minus cluster time as we know it; positive: it wants us later.
+        by: Offset,
+        /// The same of the rate.
+        rate: Rate,
+    },
+    /// Slave: the master is followed again: it came to its senses, or has said the same for long.
+    Trusted(Who),
     /// Slave: no master answers at any of the addresses; said once until one does.
     NoMaster,
     /// Slave: the master refused us, its roster is full. Said once.

@@ -1,6 +1,7 @@
 //! The slave: finds a master, answers its polls, and aims its clock by its deltas.
 
 mod following;
+mod sanity;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use self::following::{Master, Search};
+use self::sanity::{Ruling, Sanity};
 use super::counters::{Counters, Drop};
 use super::event::{Adjusted, Event, Who};
 use super::exchange::{Source, Stamp};
@@ -48,6 +50,7 @@ pub struct Slave {
     settings: SlaveSettings,
     rng: ChaCha8Rng,
     steering: Steering,
+    sanity: Sanity,
     master: Option<Master>,
     search: Search,
     replies: VecDeque<PendingReply>,
@@ -84,6 +87,7 @@ impl Slave {
             steering: Steering::new(settings.limits, course, settings.saved_rate),
             settings,
             rng: ChaCha8Rng::from_seed(seed),
+            sanity: Sanity::default(),
             master: None,
             search: Search::new(next),
             replies: VecDeque::new(),
@@ -163,7 +167,9 @@ impl Slave {
         if header.receiver != self.settings.identity.id {
             return Err(Drop::NotForUs);
         }
-        if adjust.round <= master.applied || header.term < master.claim.0 {
+        let source = (header.sender, header.boot);
+        let judged = self.sanity.has_judged(source, adjust.round);
+        if judged || adjust.round <= master.applied || header.term < master.claim.0 {
             return Err(Drop::Stale);
         }
         let at = adjust.map.at.back_home();
@@ -173,16 +179,30 @@ impl Slave {
         if !plausible {
             return Err(Drop::Implausible);
         }
-        if let Some(master) = &mut self.master {
-            master.applied = adjust.round;
-            master.interval = adjust.interval;
-            master.heard = now;
-            master.silent = false;
-        }
         let map = Map { at, reads: adjust.map.reads, rate: adjust.map.rate };
         let until = at + adjust.lasts;
-        let publish =
-            self.steering.aim(now, Target { map, sigma: adjust.sigma, bound: adjust.bound, until });
+        let target = Target { map, sigma: adjust.sigma, bound: adjust.bound, until };
+        let ruling = self.sanity.judge(now, source, adjust.round, target);
+        let Some(master) = &mut self.master else { return Err(Drop::NotOurMaster) };
+        master.interval = adjust.interval;
+        master.heard = now;
+        master.silent = false;
+        let who = master.who.clone();
+        match ruling {
+            Ruling::Follow => {}
+            Ruling::FollowAgain => self.tell(Event::Trusted(who)),
+            Ruling::Hold(difference) => {
+                if difference.first {
+                    let (by, rate) = (difference.by, difference.rate);
+                    self.tell(Event::Distrusted { who, by, rate });
+                }
+                return Err(Drop::Insane);
+            }
+        }
+        if let Some(master) = &mut self.master {
+            master.applied = adjust.round;
+        }
+        let publish = self.steering.aim(now, target);
         self.ask(publish);
         self.tell(Event::Adjusted(self.adjusted(now, adjust)));
         Ok(())

@@ -149,6 +149,8 @@ fn in_words(event: &Event) -> Option<(&'static str, Option<String>, Option<Offse
         Event::Following(who) => ("following", Some(who), None),
         Event::MasterLeft { who, .. } => ("master_left", Some(who), None),
         Event::MasterSilent(who) => ("master_silent", Some(who), None),
+        Event::Distrusted { who, by, .. } => ("distrusted", Some(who), Some(*by)),
+        Event::Trusted(who) => ("trusted", Some(who), None),
         Event::NoMaster => ("no_master", None, None),
         Event::Refused(_) => ("refused", None, None),
         Event::Holdover => ("holdover", None, None),

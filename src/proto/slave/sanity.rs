@@ -1,0 +1,255 @@
+//! Whether what a master says can be true: a master gone mad must not take its slaves along.
+//!
+//! A slave cannot know which of two clocks has jumped, the master's or its own. So it holds its
+//! course first, and gives in only to a master that says the same again and again: soon where the
+//! difference is small, late where it is large. Then it slews, as always.
+
+use crate::clock::Target;
+use crate::time::{Local, Offset, Rate, Span, Time};
+use crate::wire::{BootId, NodeId};
+
+/// Cluster time may move by so many bounds, of what was known and of what is new together.
+const BOUNDS: u32 = 5;
+/// Bounds narrower than this are not multiplied.
+const LEAST_BOUND: Span = Span::from_micros(2);
+/// How fast a bound grows with its age (design figure of quartz).
+const RHO: Rate = Rate::from_ppm(15.0);
+/// No cluster runs faster or slower than that against a clock that is worth keeping; what a
+/// kernel's discipline gives, too.
+const RATE_LIMIT: Rate = Rate::from_ppm(500.0);
+/// The rate may change by so much a round, once it is known.
+const RATE_CHANGE: Rate = Rate::from_ppm(1.0);
+/// While cluster time is being formed it moves: so many first adjusts of the first master are
+/// taken as they come.
+const FREE: u32 = 5;
+/// A rate is known after so many adjusts of one master.
+const LOCKED: u32 = 16;
+/// What is beyond 10 ms or 10 ppm is large.
+const SMALL: Span = Span::from_millis(10);
+const SMALL_RATE: Rate = Rate::from_ppm(10.0);
+/// So often in a row a master must say the same until it is believed: of a small difference or
+/// in a new reign, and of a large one.
+const SOON: u32 = 3;
+const LATE: u32 = 30;
+
+/// One life of one master.
+pub(super) type Source = (NodeId, BootId);
+
+/// What is to be done with an adjust.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Ruling {
+    /// It is followed.
+    Follow,
+    /// It is followed, after some that were not.
+    FollowAgain,
+    /// It is not followed.
+    Hold(Difference),
+}
+
+/// What an adjust says minus what was known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Difference {
+    /// Cluster time.
+    pub(super) by: Offset,
+    /// Its rate.
+    pub(super) rate: Rate,
+    /// The first of a row that is not followed.
+    pub(super) first: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    source: Source,
+    round: u32,
+    target: Target,
+}
+
+/// What was followed, and what was not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sanity {
+    followed: Option<Known>,
+    /// Adjusts of this source that were followed.
+    count: u32,
+    /// The newest that was not followed, and how many in a row said the same.
+    contested: Option<(Known, u32)>,
+}
+
+impl Sanity {
+    /// Whether this round of this master has been judged before.
+    pub(super) fn has_judged(&self, source: Source, round: u32) -> bool {
+        self.contested.is_some_and(|(known, _)| known.source == source && round <= known.round)
+    }
+
+    pub(super) fn judge(
+        &mut self,
+        now: Time<Local>,
+        source: Source,
+        round: u32,
+        target: Target,
+    ) -> Ruling {
+        let new = Known { source, round, target };
+        let Some(old) = self.followed.filter(|_| target.map.rate.abs() <= RATE_LIMIT) else {
+            if target.map.rate.abs() <= RATE_LIMIT {
+                return self.follow(new);
+            }
+            let known = self.followed.map_or(Rate::ZERO, |old| old.target.map.rate);
+            let rate = target.map.rate - known;
+            // However often it is said.
+            return self.hold(new, 0, Difference { by: Offset::ZERO, rate, first: false });
+        };
+        let ours = old.source == source;
+        let free = ours && self.count < FREE;
+        let difference = new.minus(&old, now);
+        let locked = ours && self.count >= LOCKED;
+        if free || difference.is_within(&old, &new, now, locked) {
+            return self.follow(new);
+        }
+        let again = self.contested.filter(|(contested, _)| {
+            contested.source == source
+                && new.minus(contested, now).is_within(contested, &new, now, true)
+        });
+        let count = again.map_or(1, |(_, count)| count.saturating_add(1));
+        let small = difference.by.abs() <= SMALL && difference.rate.abs() <= SMALL_RATE;
+        if count >= if small || !ours { SOON } else { LATE } {
+            return self.follow(new);
+        }
+        self.hold(new, count, difference)
+    }
+
+    fn follow(&mut self, new: Known) -> Ruling {
+        let same = self.followed.is_some_and(|old| old.source == new.source);
+        self.count = if same { self.count.saturating_add(1) } else { 1 };
+        self.followed = Some(new);
+        match self.contested.take() {
+            Some(_) => Ruling::FollowAgain,
+            None => Ruling::Follow,
+        }
+    }
+
+    fn hold(&mut self, new: Known, count: u32, difference: Difference) -> Ruling {
+        let first = self.contested.is_none();
+        self.contested = Some((new, count));
+        Ruling::Hold(Difference { first, ..difference })
+    }
+}
+
+impl Known {
+    fn minus(&self, old: &Known, now: Time<Local>) -> Difference {
+        let (new, old) = (&self.target.map, &old.target.map);
+        let (by, rate) = (new.reading(now) - old.reading(now), new.rate - old.rate);
+        Difference { by, rate, first: false }
+    }
+
+    fn bound(&self, now: Time<Local>) -> Span {
+        let age = (now - self.target.map.at).ahead();
+        self.target.bound.max(LEAST_BOUND) + RHO.gain_over(age.as_offset()).abs()
+    }
+}
+
+impl Difference {
+    fn is_within(&self, old: &Known, new: &Known, now: Time<Local>, locked: bool) -> bool {
+        let rounds = new.round.saturating_sub(old.round).max(1);
+        let most = Rate::from_ppb(RATE_CHANGE.as_ppb() * f64::from(rounds));
+        let bound = (old.bound(now) + new.bound(now)).times(BOUNDS);
+        self.by.abs() <= bound && (!locked || self.rate.abs() <= most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Map;
+
+    const OURS: Source = (NodeId(1), BootId(1));
+
+    /// A master that says a second after a second that cluster time is Local, but for a lie.
+    struct Talk {
+        sanity: Sanity,
+        round: u32,
+        source: Source,
+    }
+
+    impl Talk {
+        fn locked() -> Self {
+            let mut talk = Self { sanity: Sanity::default(), round: 0, source: OURS };
+            talk.says(20, 0, 0.0);
+            talk
+        }
+
+        /// So many adjusts in a row; how many of them were held.
+        fn says(&mut self, rounds: u32, ahead_us: i64, rate_ppm: f64) -> usize {
+            let ruling = |talk: &mut Self| talk.once(ahead_us, rate_ppm);
+            (0..rounds).filter(|_| matches!(ruling(self), Ruling::Hold(_))).count()
+        }
+
+        fn once(&mut self, ahead_us: i64, rate_ppm: f64) -> Ruling {
+            self.round += 1;
+            let nanos = i64::from(self.round) * 1_000_000_000;
+            let at = Time::from_nanos(nanos);
+            let reads = Time::from_nanos(nanos + ahead_us * 1_000);
+            let map = Map { at, reads, rate: Rate::from_ppm(rate_ppm) };
+            let bound = Span::from_micros(50);
+            let until = at + Span::from_secs(10);
+            let target = Target { map, sigma: Span::ZERO, bound, until };
+            self.sanity.judge(at, self.source, self.round, target)
+        }
+    }
+
+    #[test]
+    fn what_is_within_five_bounds_is_followed_and_what_is_beyond_is_held() {
+        assert_eq!(Talk::locked().says(1, 500, 0.0), 0);
+        assert_eq!(Talk::locked().says(1, 600, 0.0), 1);
+        assert_eq!(Talk::locked().says(1, -600, 0.0), 1);
+        assert_eq!(Talk::locked().says(1, 0, 0.9), 0);
+        assert_eq!(Talk::locked().says(1, 0, 1.1), 1);
+    }
+
+    #[test]
+    fn it_is_said_once_in_a_row_and_the_end_too() {
+        let mut talk = Talk::locked();
+        let Ruling::Hold(first) = talk.once(700_000, 0.0) else { panic!("it is held") };
+        assert!(first.first && first.by == Offset::from_nanos(700_000_000));
+        let Ruling::Hold(second) = talk.once(-3_000, 0.0) else { panic!("it is held") };
+        assert!(!second.first);
+        assert_eq!(talk.once(0, 0.0), Ruling::FollowAgain);
+        assert_eq!(talk.once(0, 0.0), Ruling::Follow);
+    }
+
+    #[test]
+    fn a_master_is_believed_soon_of_little_and_late_of_much() {
+        assert_eq!(Talk::locked().says(40, 1_000, 0.0), 2);
+        assert_eq!(Talk::locked().says(40, 700_000, 0.0), 29);
+        let mut talk = Talk::locked();
+        // Mad, and not twice in the same way.
+        let held = (0..200).map(|n| talk.says(1, 50_000 * (1 + n % 7), 0.0)).sum::<usize>();
+        assert_eq!(held, 200);
+        assert_eq!(talk.says(5, 0, 0.0), 0, "it was right all the while");
+    }
+
+    #[test]
+    fn no_rate_beyond_the_limit_is_ever_believed() {
+        assert_eq!(Talk::locked().says(100, 0, 501.0), 100);
+        let mut fresh = Talk { sanity: Sanity::default(), round: 0, source: OURS };
+        assert_eq!(fresh.says(50, 0, -501.0), 50);
+        assert_eq!(fresh.says(50, 0, -499.0), 0);
+    }
+
+    #[test]
+    fn another_master_needs_to_say_it_three_times() {
+        let mut talk = Talk::locked();
+        talk.source = (NodeId(1), BootId(2));
+        assert_eq!(talk.says(1, 100, 3.0), 0, "near enough, and its rate is its own");
+        let mut talk = Talk::locked();
+        talk.source = (NodeId(2), BootId(1));
+        assert_eq!(talk.says(20, 30_000, 0.0), 2);
+    }
+
+    #[test]
+    fn a_round_that_was_held_is_not_judged_twice() {
+        let mut talk = Talk::locked();
+        talk.once(700_000, 0.0);
+        assert!(talk.sanity.has_judged(OURS, talk.round));
+        assert!(!talk.sanity.has_judged(OURS, talk.round + 1));
+        assert!(!talk.sanity.has_judged((NodeId(2), BootId(1)), talk.round));
+    }
+}
