@@ -110,6 +110,7 @@ fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {
         id: plan.identity.id.to_string(),
         addr,
         clock,
+        stamps: plan.node.stamps.name(),
     };
     journal.say("start", body, &text);
 }
@@ -117,10 +118,15 @@ fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {
 /// Binds the socket: where `listen` says, else to `port` on every address of this machine.
 ///
 /// # Errors
-/// Where the address is in use, or not to be had.
-pub(super) fn bind(listen: Option<SocketAddr>, port: u16) -> Result<Endpoint, Failure> {
+/// Where the address is in use, or not to be had, or the kernel refuses the stamps insisted on.
+pub(super) fn bind(
+    listen: Option<SocketAddr>,
+    port: u16,
+    node: &NodeFlags,
+) -> Result<Endpoint, Failure> {
     let bound = listen.map_or_else(|| Endpoint::bind_any(port), Endpoint::bind);
-    bound.map_err(|why| Failure::failed(format!("--listen: {why}")))
+    let endpoint = bound.map_err(|why| Failure::failed(format!("--listen: {why}")))?;
+    endpoint.stamped_by(node.stamps.wanted()).map_err(failure)
 }
 
 /// The addresses behind `target`, given with `flag`, that `endpoint` can send to, the best first
@@ -155,6 +161,9 @@ pub(super) fn failure(error: NetError) -> Failure {
         NetError::Shared(found) => Failure::failed(format!(
             "--clock system: {found}, and not by this program; stop what else steers the clock \
              (chronyd, ntpd, systemd-timesyncd, somebody's date -s), or allow it with --share-clock"
+        )),
+        NetError::Stamps(why) => Failure::failed(format!(
+            "--stamps kernel: {why}; allowed where it does not: auto, daemon"
         )),
         error if error.is_input() => Failure::input(error),
         error => Failure::failed(error),

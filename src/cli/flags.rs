@@ -4,10 +4,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 
 use crate::clock::Limits;
+use crate::net::Wanted;
 use crate::proto::MasterSettings;
 use crate::time::{Offset, Rate, Span};
 use crate::units;
@@ -52,6 +53,36 @@ impl fmt::Display for Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StepThreshold(pub(super) Option<Span>);
 
+/// The values of --stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stamps {
+    /// The kernel's where it gives them, else the daemon's own
+    Auto,
+    /// The kernel's; end where it gives none
+    Kernel,
+    /// The daemon's own readings only
+    Daemon,
+}
+
+impl Stamps {
+    pub(super) fn wanted(self) -> Wanted {
+        match self {
+            Stamps::Auto => Wanted::Best,
+            Stamps::Kernel => Wanted::Kernel,
+            Stamps::Daemon => Wanted::Daemon,
+        }
+    }
+
+    /// As it is typed.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Stamps::Auto => "auto",
+            Stamps::Kernel => "kernel",
+            Stamps::Daemon => "daemon",
+        }
+    }
+}
+
 /// What a node is and what may be done to its clock.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Clock and node")]
@@ -84,6 +115,11 @@ pub(super) struct NodeFlags {
     #[arg(long, env = "CAMPANILE_MAX_SLEW", value_name = "RATE", default_value = "500ppm",
           value_parser = max_slew, allow_hyphen_values = true)]
     pub(super) max_slew: Rate,
+
+    /// Who reads the clock when a datagram leaves and arrives: the kernel is some ten times as
+    /// exact as the daemon, but not every kernel and driver does
+    #[arg(long, env = "CAMPANILE_STAMPS", value_name = "WHO", default_value = "auto")]
+    pub(super) stamps: Stamps,
 
     /// What people call this node; 1 to 32 bytes [default: the host name]
     #[arg(long, env = "CAMPANILE_NAME", value_name = "NAME", value_parser = name)]

@@ -12,7 +12,7 @@ use super::roster::Roster;
 use super::state::Drift;
 use super::words::{self, Scene, Weight};
 use crate::clock::Interference;
-use crate::net::{Moment, NetStats, Observer};
+use crate::net::{Missing, Moment, NetStats, Observer};
 use crate::proto::{Counters, Event};
 use crate::report::{Book, LogWriter, human, human_count};
 use crate::time::{Local, Map, Rate, Raw, Shown, Span, Time};
@@ -263,6 +263,15 @@ impl Observer for Journal {
         }
     }
 
+    fn unstamped(&mut self, moment: &Moment, missing: Missing) {
+        let age = self.age(moment.local);
+        if self.json {
+            self.out.json(&Line::other("unstamped", age, record::unstamped(missing)));
+        } else {
+            log(age, &format!("{missing}: the daemon's own, less exact, are used instead"));
+        }
+    }
+
     fn deadline(&self) -> Option<Time<Local>> {
         // Once nobody reads any more the node ends at once.
         let gone = self.out.failure().is_some();
@@ -324,10 +333,12 @@ fn counts(counters: &Counters, net: &NetStats) -> String {
         0 => String::new(),
         n => format!(", {} replies slower than --max-rtt", human_count(n)),
     };
-    let (taken, left) = (record::source(net.received.main()), record::source(net.sent.main()));
     let stamps = match counters.received.min(counters.sent) {
         0 => String::new(),
-        _ => format!("; stamps by the {taken} on receipt, by the {left} on sending"),
+        _ => {
+            let (taken, left) = (record::by_whom(&net.received), record::by_whom(&net.sent));
+            format!("; stamps on receipt by {taken}; on sending by {left}")
+        }
     };
     format!(
         "{} datagrams in, {} out{slow}, {} dropped{}{stamps}",

@@ -101,7 +101,7 @@ enum Average {
 /// Where it cannot start as asked, or cannot go on.
 pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
     let identity = identity(&args.node)?;
-    let endpoint = daemon::bind(args.listen, DEFAULT_PORT)?;
+    let endpoint = daemon::bind(args.listen, DEFAULT_PORT, &args.node)?;
     let mut slaves = Vec::new();
     for target in &args.slave {
         // One address of each: the others are other ways to the same node.

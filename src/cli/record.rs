@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::words::standing;
 use crate::clock::Interference;
-use crate::net::NetStats;
+use crate::net::{BySource, Missing, NetStats};
 use crate::proto::{Adjusted, Counters, Event, Measured, Round, Slot, Source, Who};
-use crate::report::Report;
+use crate::report::{Report, human_count};
 use crate::time::{Map, Offset, Raw, Shown, Span};
 use crate::wire::{LeaveReason, NodeId};
 
@@ -51,6 +51,8 @@ pub(super) enum Body<'a> {
         id: String,
         addr: SocketAddr,
         clock: &'static str,
+        /// What was asked for: `auto`, `kernel` or `daemon`.
+        stamps: &'static str,
     },
     Node(Node<'a>),
     Left {
@@ -140,6 +142,10 @@ pub(super) enum Body<'a> {
     Warning {
         text: &'a str,
     },
+    Unstamped {
+        /// `received` or `sent`.
+        datagrams: &'static str,
+    },
     Interference {
         /// `moved`, `rate` or `status`.
         kind: &'static str,
@@ -156,6 +162,7 @@ pub(super) enum Body<'a> {
         dropped: BTreeMap<&'static str, u64>,
         stamps_received: &'static str,
         stamps_sent: &'static str,
+        stamps: Stamps,
         send_errors: u64,
         receive_errors: u64,
         overflowed: u64,
@@ -164,6 +171,17 @@ pub(super) enum Body<'a> {
         #[serde(flatten)]
         report: &'a Report,
     },
+}
+
+/// How many timestamps each source gave.
+#[derive(Debug, Serialize)]
+pub(super) struct Stamps {
+    received: BTreeMap<&'static str, u64>,
+    sent: BTreeMap<&'static str, u64>,
+}
+
+fn by_source(counts: BySource) -> BTreeMap<&'static str, u64> {
+    counts.each().map(|(by, count)| (source(by), count)).into()
 }
 
 /// A node as JSON names it.
@@ -295,6 +313,15 @@ pub(super) fn course(course: &Map<Raw, Shown>) -> Body<'static> {
     }
 }
 
+/// What the kernel does not stamp.
+pub(super) fn unstamped(missing: Missing) -> Body<'static> {
+    let datagrams = match missing {
+        Missing::Received => "received",
+        Missing::Sent => "sent",
+    };
+    Body::Unstamped { datagrams }
+}
+
 /// What something else did to the clock.
 pub(super) fn interference(found: &Interference, shared: bool) -> Body<'static> {
     let (kind, by, rates, status) = match *found {
@@ -321,6 +348,7 @@ pub(super) fn report<'a>(counters: &Counters, net: &NetStats, report: &'a Report
         dropped: counters.drops().map(|(reason, count)| (reason.name(), count)).collect(),
         stamps_received: source(net.received.main()),
         stamps_sent: source(net.sent.main()),
+        stamps: Stamps { received: by_source(net.received), sent: by_source(net.sent) },
         send_errors: net.send_errors,
         receive_errors: net.receive_errors,
         overflowed: net.overflowed,
@@ -328,6 +356,14 @@ pub(super) fn report<'a>(counters: &Counters, net: &NetStats, report: &'a Report
         interferences: net.interferences,
         report,
     }
+}
+
+/// Who took how many timestamps, in words.
+pub(super) fn by_whom(counts: &BySource) -> String {
+    let some = counts.each().into_iter().rev().filter(|(_, count)| *count > 0);
+    let parts: Vec<_> =
+        some.map(|(by, n)| format!("{} ({})", source(by), human_count(n))).collect();
+    if parts.is_empty() { "nobody".to_owned() } else { parts.join(" and ") }
 }
 
 /// Who took most timestamps, in a word.

@@ -55,7 +55,7 @@ pub(super) struct SlaveArgs {
 pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
     let identity = identity(&args.node)?;
     let port = if args.master.is_empty() { DEFAULT_PORT } else { 0 };
-    let endpoint = daemon::bind(args.listen, port)?;
+    let endpoint = daemon::bind(args.listen, port, &args.node)?;
     let mut masters = Vec::new();
     for target in &args.master {
         masters.extend(daemon::addresses("--master", target, &endpoint)?);

@@ -8,8 +8,8 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::NetError;
-use crate::os::{self, Inbound, Outbound};
+use super::{NetError, Wanted};
+use crate::os::{self, Inbound, Outbound, Stamping};
 
 /// Asked for, so that a turn's delay loses nothing; the kernel gives what it allows.
 const RECEIVE_BUFFER: usize = 1 << 20;
@@ -25,6 +25,7 @@ const RECEIVE_BUFFER_EACH: usize = 128;
 pub struct Endpoint {
     socket: UdpSocket,
     local: SocketAddr,
+    pub(super) wanted: Wanted,
 }
 
 impl Endpoint {
@@ -68,7 +69,26 @@ impl Endpoint {
         socket.bind(&addr.into())?;
         let socket = UdpSocket::from_std(socket.into());
         let local = socket.local_addr()?;
-        Ok(Endpoint { socket, local })
+        Ok(Endpoint { socket, local, wanted: Wanted::default() })
+    }
+
+    /// Whose timestamps this socket's datagrams shall have.
+    ///
+    /// # Errors
+    /// [`NetError::Stamps`] where the kernel's are insisted on, and it refuses them. Whether it
+    /// keeps its promise is found out on the way ([`Node::run`](super::Node::run)).
+    pub fn stamped_by(mut self, wanted: Wanted) -> Result<Endpoint, NetError> {
+        self.wanted = wanted;
+        if wanted == Wanted::Kernel {
+            let why = match os::enable_timestamping(self.fd()) {
+                Ok(Stamping::Both) => return Ok(self),
+                Ok(Stamping::ReceiveOnly) => "it stamps received ones only".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let text = format!("the kernel refuses to stamp datagrams: {why}");
+            return Err(NetError::Stamps(text));
+        }
+        Ok(self)
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {

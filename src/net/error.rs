@@ -14,6 +14,8 @@ pub enum NetError {
     Bind(String),
     /// The machinery of sockets, signals or the event loop failed.
     System(String),
+    /// The kernel's timestamps were wanted and cannot be had.
+    Stamps(String),
     /// The clock could not be steered any more.
     Clock(ClockError),
     /// Something else steers the clock too, and that is not allowed.
@@ -34,9 +36,10 @@ impl NetError {
 impl fmt::Display for NetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NetError::Name(text) | NetError::Bind(text) | NetError::System(text) => {
-                f.write_str(text)
-            }
+            NetError::Name(text)
+            | NetError::Bind(text)
+            | NetError::System(text)
+            | NetError::Stamps(text) => f.write_str(text),
             NetError::Clock(error) => error.fmt(f),
             NetError::Shared(found) => write!(f, "{found}, and not by this program"),
         }

@@ -16,6 +16,7 @@
 mod endpoint;
 mod error;
 mod hands;
+mod hope;
 mod names;
 mod node;
 mod observer;
@@ -29,3 +30,4 @@ pub use names::resolve;
 pub use node::{Ended, Node, Stopper};
 pub use observer::{BySource, Moment, NetStats, Observer};
 pub use signals::Signals;
+pub use stamps::{Missing, Wanted};

@@ -14,7 +14,7 @@ use super::hands::Hands;
 use super::names::Names;
 use super::stamps::Stamps;
 use super::transmit::Transmit;
-use super::{Endpoint, Moment, NetError, NetStats, Observer, Signals};
+use super::{Endpoint, Moment, NetError, NetStats, Observer, Signals, Wanted};
 use crate::clock::{Adjustment, Clock, Oscillator, Quality};
 use crate::os::{Inbound, Outbound};
 use crate::proto::{Core, Input, Output, Token as Mark};
@@ -165,8 +165,8 @@ impl<C: Core, K: Clock> Node<C, K> {
     ///
     /// # Errors
     /// [`NetError::System`] where waiting for events fails, [`NetError::Clock`] where the clock
-    /// cannot be steered any more, [`NetError::Shared`] where something else steers it too. Leave
-    /// is taken and the last report made all the same.
+    /// cannot be steered any more, [`NetError::Shared`] where something else steers it too,
+    /// [`NetError::Stamps`] where no stamps come from the kernel that is insisted on. Leave is taken and the last report made all the same.
     pub fn run(
         mut self,
         observer: &mut dyn Observer,
@@ -207,6 +207,12 @@ impl<C: Core, K: Clock> Node<C, K> {
         self.take_in(observer);
         if self.hands.deadline() <= self.oscillator.read() {
             self.may_touch(observer);
+        }
+        while let Some(missing) = self.stamps.missing() {
+            if self.endpoint.wanted == Wanted::Kernel {
+                return Err(NetError::Stamps(missing.to_string()));
+            }
+            observer.unstamped(&self.moment(), missing);
         }
         if let Some(error) = self.failed.clone() {
             return Err(error);

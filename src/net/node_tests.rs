@@ -3,6 +3,8 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::clock::{ClockError, Interference};
+use crate::net::Missing;
+use crate::net::hope::Hope;
 use crate::proto::{Counters, Event, Source, Stamp};
 use crate::time::{Offset, Rate};
 
@@ -74,6 +76,7 @@ struct Watcher {
     finished: Option<NetStats>,
     courses: usize,
     hands: Vec<(Interference, bool)>,
+    missing: Vec<Missing>,
 }
 
 impl Observer for Watcher {
@@ -85,6 +88,10 @@ impl Observer for Watcher {
 
     fn interference(&mut self, _: &Moment, found: &Interference, shared: bool) {
         self.hands.push((*found, shared));
+    }
+
+    fn unstamped(&mut self, _: &Moment, missing: Missing) {
+        self.missing.push(missing);
     }
 
     fn finish(&mut self, _: &Moment, _: &Counters, net: &NetStats) {
@@ -145,6 +152,49 @@ fn stamps_lie_between_leaving_and_being_handed_over() {
         assert!(echo.stamps.len() + 2 >= echo.sent as usize, "{} stamps", echo.stamps.len());
         assert!(echo.stamps.iter().all(|(_, at)| at.source == Source::Kernel));
         assert_eq!(net.sent.kernel, echo.stamps.len() as u64);
+    }
+}
+
+#[test]
+fn whoever_wants_no_stamps_of_the_kernel_gets_none() {
+    let mut echo = Echo::default();
+    let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let endpoint = endpoint.stamped_by(Wanted::Daemon).unwrap();
+    echo.to = Some(endpoint.local_addr());
+    let node = Node::new(endpoint, &mut echo, Stubborn, Oscillator::plain(), vec![]).unwrap();
+    let mut watcher = Watcher::default();
+    node.run(&mut watcher, Signals::none(), Some(Span::from_millis(2_200))).unwrap();
+    let net = watcher.finished.unwrap();
+    assert!(!echo.promised && echo.stamps.is_empty());
+    assert!(echo.arrivals.len() > 20);
+    assert!(echo.arrivals.iter().all(|(_, at, _)| at.source == Source::Daemon));
+    assert_eq!((net.received.kernel, net.sent.kernel), (0, 0));
+    assert!(watcher.missing.is_empty(), "what is not wanted is not missed");
+}
+
+#[test]
+fn a_kernel_that_never_stamps_is_found_out() {
+    for wanted in [Wanted::Best, Wanted::Kernel] {
+        let mut echo = Echo::default();
+        let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        echo.to = Some(endpoint.local_addr());
+        // As if it had promised, and does not.
+        let endpoint = endpoint.stamped_by(Wanted::Daemon).unwrap();
+        let oscillator = Oscillator::plain();
+        let mut node = Node::new(endpoint, &mut echo, Stubborn, oscillator, vec![]).unwrap();
+        node.endpoint.wanted = wanted;
+        node.stamps.hopes = [Missing::Received, Missing::Sent].map(|m| (m, Hope::new(true)));
+        let mut watcher = Watcher::default();
+        let ended = node.run(&mut watcher, Signals::none(), Some(Span::from_millis(2_500)));
+        if wanted == Wanted::Best {
+            assert_eq!(ended, Ok(Ended::Duration));
+            watcher.missing.sort_by_key(|missing| *missing as u8);
+            assert_eq!(watcher.missing, [Missing::Received, Missing::Sent], "each is said once");
+        } else {
+            let said = ended.unwrap_err().to_string();
+            assert!(said.contains("gives no timestamps of"), "{said}");
+            assert!(echo.stopping && watcher.finished.is_some());
+        }
     }
 }
 

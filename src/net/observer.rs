@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::Missing;
 use crate::clock::Interference;
 use crate::proto::{Counters, Event, Source};
 use crate::time::{Local, Map, Raw, Shown, Time};
@@ -32,6 +33,11 @@ pub trait Observer {
     /// minutes; [`NetStats::interferences`] counts. Where the clock is not `shared` the node ends.
     fn interference(&mut self, moment: &Moment, found: &Interference, shared: bool) {
         let _ = (moment, found, shared);
+    }
+
+    /// The kernel turned out not to stamp datagrams of a kind: the daemon does. Said once each.
+    fn unstamped(&mut self, moment: &Moment, missing: Missing) {
+        let _ = (moment, missing);
     }
 
     /// When [`Observer::due`] is to be called next; `None`: never.
@@ -76,6 +82,15 @@ impl BySource {
             Source::Kernel => self.kernel += 1,
             Source::Hardware => self.hardware += 1,
         }
+    }
+
+    /// All of them, the best source last.
+    pub fn each(&self) -> [(Source, u64); 3] {
+        [
+            (Source::Daemon, self.daemon),
+            (Source::Kernel, self.kernel),
+            (Source::Hardware, self.hardware),
+        ]
     }
 
     /// The source of most of them; the daemon where there are none.

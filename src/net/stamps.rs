@@ -1,13 +1,45 @@
 //! The best reading of when a datagram came or went.
 
-use std::io;
+use std::{fmt, io};
 
+use super::hope::Hope;
 use super::transmit::Transmit;
 use super::{Endpoint, NetStats};
 use crate::clock::{Carrier, Oscillator};
 use crate::os::{self, Stamping, TxStamps};
 use crate::proto::{Source, Stamp, Token};
 use crate::time::{Local, Shown, Time};
+
+/// Whose timestamps are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// The kernel's where it gives them, else the daemon's.
+    #[default]
+    Best,
+    /// The kernel's or none.
+    Kernel,
+    /// The daemon's own readings only.
+    Daemon,
+}
+
+/// Timestamps that the kernel turned out not to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Those of received datagrams.
+    Received,
+    /// Those of sent datagrams.
+    Sent,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = match self {
+            Missing::Received => "received",
+            Missing::Sent => "sent",
+        };
+        write!(f, "the kernel gives no timestamps of {way} datagrams here")
+    }
+}
 
 /// Stamps datagrams: by the kernel where it does, else by the daemon's own reading of the clock.
 #[derive(Debug)]
@@ -17,6 +49,7 @@ pub(super) struct Stamps {
     stamping: Option<Stamping>,
     transmit: Transmit,
     queue: TxStamps,
+    pub(super) hopes: [(Missing, Hope); 2],
 }
 
 /// Transmit stamps that are taken from the kernel at once.
@@ -24,10 +57,18 @@ const AT_ONCE: usize = 32;
 
 impl Stamps {
     pub(super) fn new(endpoint: &Endpoint, oscillator: Oscillator) -> Self {
-        let stamping = os::enable_timestamping(endpoint.fd()).ok();
+        let stamping = enable(endpoint);
         let carrier = Carrier::new(oscillator);
         let queue = TxStamps::new(AT_ONCE);
-        Self { oscillator, carrier, stamping, transmit: Transmit::new(), queue }
+        let hope = || Hope::new(endpoint.wanted != Wanted::Daemon);
+        let hopes = [(Missing::Received, hope()), (Missing::Sent, hope())];
+        Self { oscillator, carrier, stamping, transmit: Transmit::new(), queue, hopes }
+    }
+
+    /// What turned out not to be had; each is told once.
+    pub(super) fn missing(&mut self) -> Option<Missing> {
+        let now = self.oscillator.read();
+        self.hopes.iter_mut().find_map(|(which, hope)| hope.is_lost(now).then_some(*which))
     }
 
     /// Whether transmit stamps may be expected.
@@ -51,11 +92,15 @@ impl Stamps {
 
     /// The stamp of a datagram that was received before the [`look`](Self::look) at `now`.
     pub(super) fn received(
-        &self,
+        &mut self,
         kernel: Option<Time<Shown>>,
         now: Time<Local>,
         stats: &mut NetStats,
     ) -> Stamp<Local> {
+        self.hopes[0].1.asked(now);
+        if kernel.is_some() {
+            self.hopes[0].1.met();
+        }
         let stamp = match kernel.and_then(|stamp| self.carrier.carry(stamp)) {
             Some(at) => Stamp { at: at.min(now), source: Source::Kernel },
             None => Stamp::daemon(now),
@@ -69,6 +114,7 @@ impl Stamps {
         // Counted as the daemon's until the kernel says better.
         if token.is_some() {
             stats.sent.count(Source::Daemon);
+            self.hopes[1].1.asked(left);
         }
         self.transmit.sent(token, left);
     }
@@ -77,7 +123,7 @@ impl Stamps {
     /// Take what stamps there are before, with [`Stamps::left`]: none of the old count is
     /// understood afterwards.
     pub(super) fn restart(&mut self, endpoint: &Endpoint) {
-        self.stamping = os::enable_timestamping(endpoint.fd()).ok();
+        self.stamping = enable(endpoint);
         self.transmit.restart();
     }
 
@@ -95,6 +141,7 @@ impl Stamps {
         let more = self.queue.receive(endpoint.fd())?;
         let now = self.look(stats);
         for stamp in self.queue.taken() {
+            self.hopes[1].1.met();
             let Some(at) = self.carrier.carry(stamp.at) else { continue };
             if let Some(token) = self.transmit.stamped(stamp.id, at) {
                 stats.sent.daemon = stats.sent.daemon.saturating_sub(1);
@@ -103,5 +150,13 @@ impl Stamps {
             }
         }
         Ok(more)
+    }
+}
+
+/// Asks the kernel for what is wanted.
+fn enable(endpoint: &Endpoint) -> Option<Stamping> {
+    match endpoint.wanted {
+        Wanted::Daemon => None,
+        Wanted::Best | Wanted::Kernel => os::enable_timestamping(endpoint.fd()).ok(),
     }
 }

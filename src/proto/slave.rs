@@ -265,7 +265,7 @@ impl Slave {
         let header = self.header(receiver);
         self.counters.sent += 1;
         let token = match &message {
-            Message::Reply(reply) if reply.t3_follows => Some(Token(reply.nonce)),
+            Message::Reply(reply) => Some(Token(reply.nonce)),
             _ => None,
         };
         Datagram { header, message }.encode(buffer);

@@ -75,6 +75,37 @@ impl Told {
 }
 
 #[test]
+fn stamps_are_taken_by_whom_they_shall_be() {
+    for (asked, allowed) in [("daemon", &["daemon"][..]), ("auto", &["kernel", "daemon"])] {
+        let pace = ["--json", "--listen", "127.0.0.1:0", "--stamps", asked];
+        let mut master = campanile()
+            .args(["master", "--interval", "50ms", "--duration", "1500ms"])
+            .args(pace)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(master.stdout.take().unwrap()).lines();
+        let start: Value = serde_json::from_str(&told.next().unwrap().unwrap()).unwrap();
+        assert_eq!(start["stamps"], asked);
+        let args = ["slave", "--duration", "1s", "--master", start["addr"].as_str().unwrap()];
+        let slave = run(&[&args[..], &pace].concat());
+        let of_master: Vec<_> = told.map(|line| line.unwrap()).collect();
+        assert!(master.wait().unwrap().success());
+        let master = Told::parse(of_master.iter().map(String::as_str));
+        for told in [&master, &Told::parse(stdout(&slave).lines())] {
+            let end = told.one("end");
+            for (main, way) in [("stamps_received", "received"), ("stamps_sent", "sent")] {
+                assert!(allowed.contains(&end[main].as_str().unwrap()), "{asked}: {end}");
+                let counts = &end["stamps"][way];
+                let count = |by: &str| counts[by].as_u64().unwrap();
+                assert!(count("daemon") + count("kernel") > 20, "{end}");
+                assert!(asked != "daemon" || count("kernel") == 0, "{end}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_lonely_master_says_so_once_and_goes_on() {
     let args = ["master", "--listen", "127.0.0.1:0", "--interval", "50ms", "--duration", "600ms"];
     let output = run(&[&args[..], &["--report-interval", "200ms"]].concat());
