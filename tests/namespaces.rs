@@ -5,12 +5,12 @@
 
 mod common;
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
 use campanile::time::{Raw, Span, Time};
 use common::daemon::Daemon;
+use common::lan::Lan;
 use common::{instants, raw_now, showed, sleep, width, within};
 
 const TOGETHER: Span = Span::from_millis(1);
@@ -22,68 +22,6 @@ const CLOCKS: [&str; 6] = [
     "virtual:offset=+170ms,drift=+50ppm",
     "virtual:offset=-500ms,drift=+21ppm",
 ];
-
-/// Namespaces that go when this is dropped, with all that is in them.
-struct Lan {
-    names: Vec<String>,
-}
-
-impl Lan {
-    /// `nodes` namespaces, each with one leg on a bridge in a namespace of its own.
-    fn new(nodes: u8) -> Result<Lan, String> {
-        let mut lan = Lan { names: Vec::new() };
-        let hub = lan.add("hub".into())?;
-        ip(&["-n", &hub, "link", "add", "br0", "type", "bridge"])?;
-        ip(&["-n", &hub, "link", "set", "br0", "up"])?;
-        for number in 0..nodes {
-            let node = lan.add(number.to_string())?;
-            let port = format!("port{number}");
-            let address = format!("{}/24", address(number));
-            ip(&[
-                "link", "add", "eth0", "netns", &node, "type", "veth", "peer", "name", &port,
-                "netns", &hub,
-            ])?;
-            ip(&["-n", &hub, "link", "set", &port, "master", "br0", "up"])?;
-            ip(&["-n", &node, "address", "add", &address, "dev", "eth0"])?;
-            ip(&["-n", &node, "link", "set", "eth0", "up"])?;
-            ip(&["-n", &node, "link", "set", "lo", "up"])?;
-        }
-        Ok(lan)
-    }
-
-    fn add(&mut self, name: String) -> Result<String, String> {
-        let name = format!("campanile-{}-{name}", std::process::id());
-        ip(&["netns", "add", &name])?;
-        self.names.push(name.clone());
-        Ok(name)
-    }
-
-    fn node(&self, number: u8) -> &str {
-        &self.names[1 + number as usize]
-    }
-}
-
-impl Drop for Lan {
-    fn drop(&mut self) {
-        for name in &self.names {
-            let _ = ip(&["netns", "delete", name]);
-        }
-    }
-}
-
-fn ip(arguments: &[&str]) -> Result<(), String> {
-    let run = Command::new("ip").args(arguments).output().map_err(|e| format!("ip: {e}"))?;
-    if run.status.success() {
-        Ok(())
-    } else {
-        let said = String::from_utf8_lossy(&run.stderr);
-        Err(format!("ip {}: {}", arguments.join(" "), said.trim()))
-    }
-}
-
-const fn address(number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 45, 0, number + 1)
-}
 
 /// Starts node `number` of the LAN: 0 is the master. `life` tells its starts apart.
 fn start(lan: &Lan, dir: &Path, number: u8, life: u8) -> Daemon {
@@ -122,7 +60,7 @@ fn unavailable(why: &str) {
 
 #[test]
 fn deaths_and_returns_leave_the_rest_together() {
-    let lan = match Lan::new(6) {
+    let lan = match Lan::new("", 6) {
         Ok(lan) => lan,
         Err(why) => {
             return unavailable(&format!("network namespaces need root and iproute2: {why}"));

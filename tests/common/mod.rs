@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 pub mod daemon;
+pub mod lan;
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
