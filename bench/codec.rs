@@ -28,6 +28,8 @@ fn messages() -> [(&'static str, Message); 6] {
         error: Span::from_micros(60),
         applied: 7,
         steps: 1,
+        standby: false,
+        obeys: NodeId(1),
     };
     let adjust = Adjust {
         round: 8,
@@ -45,9 +47,17 @@ fn messages() -> [(&'static str, Message); 6] {
     let interval = Span::from_secs(1);
     let admission = Admission::Accepted;
     [
-        ("join", Message::Join(Join { nonce: 1, name: name.clone(), saved_rate: Some(rate) })),
+        (
+            "join",
+            Message::Join(Join {
+                nonce: 1,
+                name: name.clone(),
+                saved_rate: Some(rate),
+                standby: false,
+            }),
+        ),
         ("welcome", Message::Welcome(Welcome { nonce: 1, admission, interval, name })),
-        ("leave", Message::Leave(Leave { reason: LeaveReason::Shutdown })),
+        ("leave", Message::Leave(Leave { reason: LeaveReason::Shutdown, heir: NodeId(1) })),
         ("poll", Message::Poll(Poll { nonce: 2, round: 8, index: 1, burst: 4 })),
         ("reply", Message::Reply(reply)),
         ("adjust", Message::Adjust(adjust)),

@@ -72,6 +72,8 @@ fn template(slave: usize) -> Buffer {
         error: Span::MAX,
         applied: 0,
         steps: 0,
+        standby: false,
+        obeys: NodeId(1),
     };
     let mut buffer = [0; LEN];
     Datagram { header, message: Message::Reply(reply) }.encode(&mut buffer);
@@ -134,7 +136,7 @@ impl Cluster {
                     };
                     self.master.handle(self.now, Input::Steered { map: self.course });
                 }
-                Output::Send { .. } | Output::Publish(_) | Output::Event(_) => {}
+                Output::Send { .. } | Output::Publish(_) | Output::Keep(_) | Output::Event(_) => {}
             }
         }
     }

@@ -43,7 +43,7 @@ impl<C: Core> Node<C> {
             match output {
                 Output::Send { to, .. } => sent.push((to, buffer)),
                 Output::Event(event) => self.events.push(event),
-                Output::Publish(_) => {}
+                Output::Publish(_) | Output::Keep(_) => {}
                 Output::Steer(adjustment) => {
                     let here = self.course.anchored_at(local);
                     self.course = match adjustment {

@@ -160,6 +160,8 @@ fn invented_reply(nonce: u64) -> Message {
         error: Span::ZERO,
         applied: 1,
         steps: 0,
+        standby: false,
+        obeys: NodeId(1),
     })
 }
 
@@ -204,7 +206,7 @@ fn well_formed_forgeries_move_no_clock() {
         send(header(2, 1, 1, sequence), invented_reply(noise.next()), &master);
         send(header(99, 1, 1, sequence), invented_reply(noise.next()), &master);
         // In a slave's name, but it does not know the boot nonce.
-        let leave = Message::Leave(Leave { reason: LeaveReason::Shutdown });
+        let leave = Message::Leave(Leave { reason: LeaveReason::Shutdown, heir: NodeId::UNKNOWN });
         send(header(3, 1, 77, sequence), leave.clone(), &master);
         // In the master's name and in another's, from an address that is not the master's.
         for (sender, slave) in [(1, &slaves[0]), (98, &slaves[1])] {

@@ -1,10 +1,13 @@
 //! Every message, byte for byte: what is sent, what is refused, and what `docs/protocol.md` draws.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use campanile::time::{Map, Offset, Rate, Span, Time};
 use campanile::wire::{
-    Adjust, Admission, BODY_LEN, BootId, Buffer, Correction, DEFAULT_PORT, Datagram, Header, Join,
-    LEN, Leave, LeaveReason, Message, Name, NodeId, Poll, Rank, Reject, Reply, Standing,
-    TRAILER_LEN, Term, VERSION, Welcome,
+    Adjust, Admission, Announce, BODY_LEN, BootId, Buffer, Candidate, Claim, Correction,
+    DEFAULT_PORT, Datagram, Entry, Grant, Header, Join, LEN, Leave, LeaveReason, Message, Name,
+    NodeId, Poll, Rank, Reject, Reply, Request, Sighting, Standing, TRAILER_LEN, Term, VERSION,
+    Verdict, Welcome,
 };
 use proptest::prelude::*;
 
@@ -32,19 +35,24 @@ const JOIN: &[Row] = &[
     // −40 ppm = −40 000 000 000 parts in 10^15
     (80, "saved rate", "FFFFFFF6AFD07000"),
     (88, "rate is known", "01"),
+    (89, "stands by", "01"),
 ];
 
 const WELCOME: &[Row] = &[
     (40, "nonce", "1122334455667788"),
-    (48, "admission", "01"),
+    (48, "admission", "02"),
     (49, "reserved", "00000000000000"),
     // 1 s
     (56, "interval", "000000003B9ACA00"),
     // "süd", two bytes for the ü
     (64, "name", "73C3BC6400000000000000000000000000000000000000000000000000000000"),
+    // 10.0.0.3:7045
+    (96, "master address", "00000000000000000000FFFF0A000003"),
+    (112, "master port", "1B85"),
 ];
 
-const LEAVE: &[Row] = &[(40, "reason", "01")];
+const LEAVE: &[Row] =
+    &[(40, "reason", "01"), (41, "reserved", "00000000000000"), (48, "heir", "1111222233334444")];
 
 const POLL: &[Row] = &[
     (40, "nonce", "1122334455667788"),
@@ -78,6 +86,9 @@ const REPLY: &[Row] = &[
     (120, "rate", "00000005D21DBA00"),
     (128, "error", "7FFFFFFFFFFFFFFF"),
     (136, "applied", "00000101"),
+    (140, "stands by", "01"),
+    (141, "reserved", "000000"),
+    (144, "obeys", "1111222233334444"),
 ];
 
 const ADJUST: &[Row] = &[
@@ -99,13 +110,88 @@ const ADJUST: &[Row] = &[
     (120, "spread", "0000000000000BB8"),
 ];
 
-const LAYOUTS: [(u8, &str, &[Row]); 6] = [
+const ANNOUNCE: &[Row] = &[
+    (40, "round", "00000102"),
+    (44, "size", "00000005"),
+    // 1 s, 10 ms, 10 ms, 10 min
+    (48, "interval", "000000003B9ACA00"),
+    (56, "tolerance", "0000000000989680"),
+    (64, "max round trip", "0000000000989680"),
+    (72, "age", "0000008BB2C97000"),
+    (80, "burst", "04"),
+    (81, "average", "02"),
+    (82, "first", "03"),
+    (83, "total", "05"),
+    (84, "candidate 1", "1111222233334444"),
+    // 10.0.0.3:7045
+    (92, "address 1", "00000000000000000000FFFF0A000003"),
+    (108, "port 1", "1B85"),
+    (110, "rank 1", "02"),
+    (111, "reserved", "00"),
+    (112, "candidate 2", "5555666677778888"),
+    // [fd00::1]:9
+    (120, "address 2", "FD000000000000000000000000000001"),
+    (136, "port 2", "0009"),
+    (138, "rank 2", "01"),
+    (139, "reserved", "00"),
+    (140, "candidate 3", "0000000000000000"),
+    (148, "address 3", "00000000000000000000000000000000"),
+    (164, "port 3", "0000"),
+    (166, "rank 3", "00"),
+    (167, "reserved", "00"),
+];
+
+const CLAIM: &[Row] =
+    &[(40, "nonce", "1122334455667788"), (48, "term", "00000004"), (52, "request", "01")];
+
+const GRANT: &[Row] = &[
+    (40, "nonce", "1122334455667788"),
+    (48, "term", "00000003"),
+    (52, "verdict", "01"),
+    (53, "remembers", "01"),
+    (54, "master rank", "02"),
+    (55, "reserved", "00"),
+    (56, "master", "1111222233334444"),
+    (64, "master term", "00000003"),
+    (68, "master address", "00000000000000000000FFFF0A000003"),
+    (84, "master port", "1B85"),
+];
+
+const ENTRY: &[Row] = &[
+    (40, "round", "00000102"),
+    (44, "member boot", "CAFEF00D"),
+    (48, "member", "1111222233334444"),
+    (56, "member address", "00000000000000000000FFFF0A000003"),
+    (72, "member port", "1B85"),
+    (74, "listed", "01"),
+    (75, "standing", "02"),
+    (76, "index", "0001"),
+    (78, "total", "0006"),
+    (80, "at", "17979CFE362A0000"),
+    // −250 ms
+    (88, "phase", "FFFFFFFFF1194D80"),
+    // +25 ppm, −40 ppm
+    (96, "rate", "00000005D21DBA00"),
+    (104, "learned rate", "FFFFFFF6AFD07000"),
+    // 10 min, 1 µs, 60 µs, 1 ppb
+    (112, "age", "00000258"),
+    (116, "deviation", "000003E8"),
+    (120, "sigma", "0000EA60"),
+    (124, "rate sigma", "000003E8"),
+    (128, "name", "7261636B2D33206C656674000000000000000000000000000000000000000000"),
+];
+
+const LAYOUTS: [(u8, &str, &[Row]); 10] = [
     (1, "Join", JOIN),
     (2, "Welcome", WELCOME),
     (3, "Leave", LEAVE),
     (4, "Poll", POLL),
     (5, "Reply", REPLY),
     (6, "Adjust", ADJUST),
+    (7, "Announce", ANNOUNCE),
+    (8, "Claim", CLAIM),
+    (9, "Grant", GRANT),
+    (10, "Entry", ENTRY),
 ];
 
 fn hex(digits: &str) -> Vec<u8> {
@@ -140,6 +226,7 @@ fn header() -> Header {
 }
 
 const NONCE: u64 = 0x1122_3344_5566_7788;
+const OTHER: NodeId = NodeId(0x1111_2222_3333_4444);
 const UNIX: i64 = 1_700_000_000_000_000_000;
 
 fn name(name: &str) -> Name {
@@ -168,6 +255,8 @@ fn reply() -> Reply {
         error: Span::MAX,
         applied: 0x101,
         steps: 5,
+        standby: true,
+        obeys: OTHER,
     }
 }
 
@@ -191,21 +280,88 @@ fn adjust() -> Adjust {
     }
 }
 
+fn rack_3() -> SocketAddr {
+    "10.0.0.3:7045".parse().expect("an address")
+}
+
+fn announce() -> Announce {
+    let second = Candidate {
+        id: NodeId(0x5555_6666_7777_8888),
+        rank: Rank(1),
+        addr: "[fd00::1]:9".parse().expect("an address"),
+    };
+    Announce {
+        round: 0x102,
+        size: 5,
+        interval: Span::from_secs(1),
+        tolerance: Span::from_millis(10),
+        max_rtt: Span::from_millis(10),
+        age: Span::from_secs(600),
+        burst: 4,
+        average: 2,
+        first: 3,
+        total: 5,
+        candidates: [
+            Some(Candidate { id: OTHER, rank: Rank(2), addr: rack_3() }),
+            Some(second),
+            None,
+        ],
+    }
+}
+
+fn entry() -> Entry {
+    Entry {
+        round: 0x102,
+        id: OTHER,
+        boot: BootId(0xCAFE_F00D),
+        addr: Some(rack_3()),
+        listed: true,
+        standing: Standing::Falseticker,
+        index: 1,
+        total: 6,
+        at: Time::from_nanos(UNIX),
+        phase: Offset::from_nanos(-250_000_000),
+        rate: Rate::from_ppm(25.0),
+        learned: Rate::from_ppm(-40.0),
+        age: Span::from_secs(600),
+        deviation: Span::from_micros(1),
+        sigma: Span::from_micros(60),
+        rate_sigma: Rate::from_ratio(1e-9),
+        name: name("rack-3 left"),
+    }
+}
+
 /// The messages that the tables spell out.
-fn messages() -> [Message; 6] {
+fn messages() -> [Message; 10] {
+    let master = Sighting { id: OTHER, term: Term(3), rank: Rank(2), addr: Some(rack_3()) };
     let rack = name("rack-3 left");
     [
-        Message::Join(Join { nonce: NONCE, name: rack, saved_rate: Some(Rate::from_ppm(-40.0)) }),
+        Message::Join(Join {
+            nonce: NONCE,
+            name: rack,
+            saved_rate: Some(Rate::from_ppm(-40.0)),
+            standby: true,
+        }),
         Message::Welcome(Welcome {
             nonce: NONCE,
-            admission: Admission::Full,
+            admission: Admission::Elsewhere(rack_3()),
             interval: Span::from_secs(1),
             name: name("süd"),
         }),
-        Message::Leave(Leave { reason: LeaveReason::Elsewhere }),
+        Message::Leave(Leave { reason: LeaveReason::Elsewhere, heir: OTHER }),
         Message::Poll(Poll { nonce: NONCE, round: 0x102, index: 3, burst: 4 }),
         Message::Reply(reply()),
         Message::Adjust(adjust()),
+        Message::Announce(announce()),
+        Message::Claim(Claim { nonce: NONCE, term: Term(4), request: Request::Vote }),
+        Message::Grant(Grant {
+            nonce: NONCE,
+            term: Term(3),
+            verdict: Verdict::MasterLives,
+            remembers: true,
+            master: Some(master),
+        }),
+        Message::Entry(entry()),
     ]
 }
 
@@ -248,7 +404,7 @@ fn what_is_not_ours_is_refused_by_its_reason() {
         assert_eq!(Datagram::decode(&good[..len]), Err(Reject::Length));
     }
     assert_eq!(Datagram::decode(&[&good[..], &[0]].concat()), Err(Reject::Length));
-    for kind in 1..=6 {
+    for kind in 1..=10 {
         let reason = |field, value| Datagram::decode(&with(kind, field, value)).err();
         assert_eq!(reason("magic", "CA4C"), Some(Reject::Magic));
         assert_eq!(reason("version", "00"), Some(Reject::Version));
@@ -267,7 +423,7 @@ fn a_field_beyond_its_range_is_refused_and_at_its_limit_is_not() {
     let (tenth, minus_tenth) = ("00005AF3107A4000", "FFFFA50CEF85C000");
     let (more, less) = ("00005AF3107A4001", "FFFFA50CEF85BFFF");
     let (never, negative) = ("7FFFFFFFFFFFFFFF", "8000000000000000");
-    let rates = [(1, "saved rate"), (5, "map rate"), (5, "rate"), (6, "map rate")];
+    let rates = [(1, "saved rate"), (5, "map rate"), (5, "rate"), (6, "map rate"), (10, "rate")];
     let spans = [
         (2, "interval"),
         (5, "error"),
@@ -276,6 +432,10 @@ fn a_field_beyond_its_range_is_refused_and_at_its_limit_is_not() {
         (6, "lasts"),
         (6, "interval"),
         (6, "spread"),
+        (7, "interval"),
+        (7, "tolerance"),
+        (7, "max round trip"),
+        (7, "age"),
     ];
     for (kind, field) in rates {
         assert!(Datagram::decode(&with(kind, field, tenth)).is_ok(), "{field}");
@@ -290,19 +450,32 @@ fn a_field_beyond_its_range_is_refused_and_at_its_limit_is_not() {
     // Type, field, the greatest allowed value, the least refused one.
     let choices = [
         (1, "rate is known", "01", "02"),
-        (2, "admission", "01", "02"),
+        (1, "stands by", "01", "02"),
+        (2, "admission", "02", "03"),
         (3, "reason", "01", "02"),
         (4, "index", "03", "04"),
         (5, "T2 source", "02", "03"),
         (5, "T3 follows", "01", "02"),
         (5, "corrected source", "02", "03"),
+        (5, "stands by", "01", "02"),
         (6, "standing", "02", "03"),
+        (7, "average", "02", "03"),
+        (8, "request", "01", "02"),
+        (9, "verdict", "05", "06"),
+        (9, "remembers", "01", "02"),
+        (10, "listed", "01", "02"),
+        (10, "standing", "02", "03"),
+        (10, "index", "0005", "0006"),
     ];
     for (kind, field, last, beyond) in choices {
         assert!(Datagram::decode(&with(kind, field, last)).is_ok(), "{field}");
         assert_eq!(Datagram::decode(&with(kind, field, beyond)), Err(Reject::Field), "{field}");
     }
     assert_eq!(Datagram::decode(&with(4, "burst", "00")), Err(Reject::Field));
+    assert_eq!(Datagram::decode(&with(7, "burst", "00")), Err(Reject::Field));
+    assert_eq!(Datagram::decode(&with(10, "member", "0000000000000000")), Err(Reject::Field));
+    // Elsewhere, but nowhere.
+    assert_eq!(Datagram::decode(&with(2, "master port", "0000")), Err(Reject::Field));
 }
 
 #[test]
@@ -346,7 +519,8 @@ fn what_version_1_does_not_use_is_sent_as_zero_and_not_looked_at() {
 
 #[test]
 fn a_rate_beyond_the_limit_is_sent_as_the_limit() {
-    let mut join = Join { nonce: 1, name: name("x"), saved_rate: Some(Rate::from_ppm(9e9)) };
+    let saved_rate = Some(Rate::from_ppm(9e9));
+    let mut join = Join { nonce: 1, name: name("x"), saved_rate, standby: false };
     for (sent, arrives) in [(9e9, 100_000.0), (-9e9, -100_000.0), (f64::NAN, 0.0)] {
         join.saved_rate = Some(Rate::from_ppm(sent));
         let datagram = Datagram { header: header(), message: Message::Join(join.clone()) };
@@ -429,8 +603,9 @@ fn any_reply() -> impl Strategy<Value = Reply> {
         .prop_map(|(nonce, t3, source)| Correction { nonce, t3: Time::from_nanos(t3), source });
     let stamps = (any::<u64>(), any::<i64>(), any::<i64>(), 0u8..=2, any::<bool>());
     let course = (map(), offset(), rate(), span());
-    (stamps, prop::option::of(correction), course, any::<u32>(), any::<u16>()).prop_map(
-        |(stamps, correction, (map, remaining, rate, error), applied, steps)| Reply {
+    let rest = (any::<u32>(), any::<u16>(), any::<bool>(), any::<u64>());
+    (stamps, prop::option::of(correction), course, rest).prop_map(
+        |(stamps, correction, (map, remaining, rate, error), rest)| Reply {
             nonce: stamps.0,
             t2: Time::from_nanos(stamps.1),
             t3: Time::from_nanos(stamps.2),
@@ -441,8 +616,10 @@ fn any_reply() -> impl Strategy<Value = Reply> {
             remaining,
             rate,
             error,
-            applied,
-            steps,
+            applied: rest.0,
+            steps: rest.1,
+            standby: rest.2,
+            obeys: NodeId(rest.3),
         },
     )
 }
@@ -469,16 +646,24 @@ fn any_adjust() -> impl Strategy<Value = Adjust> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    let join = (any::<u64>(), any_name(), prop::option::of(rate()))
-        .prop_map(|(nonce, name, saved_rate)| Message::Join(Join { nonce, name, saved_rate }));
-    let admissions = vec![Admission::Accepted, Admission::Full];
-    let welcome = (any::<u64>(), prop::sample::select(admissions), span(), any_name()).prop_map(
+    let join = (any::<u64>(), any_name(), prop::option::of(rate()), any::<bool>()).prop_map(
+        |(nonce, name, saved_rate, standby)| {
+            Message::Join(Join { nonce, name, saved_rate, standby })
+        },
+    );
+    let admission = prop_oneof![
+        Just(Admission::Accepted),
+        Just(Admission::Full),
+        addr().prop_map(Admission::Elsewhere)
+    ];
+    let welcome = (any::<u64>(), admission, span(), any_name()).prop_map(
         |(nonce, admission, interval, name)| {
             Message::Welcome(Welcome { nonce, admission, interval, name })
         },
     );
     let reasons = vec![LeaveReason::Shutdown, LeaveReason::Elsewhere];
-    let leave = prop::sample::select(reasons).prop_map(|reason| Message::Leave(Leave { reason }));
+    let leave = (prop::sample::select(reasons), any::<u64>())
+        .prop_map(|(reason, heir)| Message::Leave(Leave { reason, heir: NodeId(heir) }));
     let poll = (any::<u64>(), any::<u32>(), 0..u8::MAX, any::<u8>()).prop_map(
         |(nonce, round, index, more)| {
             Message::Poll(Poll { nonce, round, index, burst: more.max(index + 1) })
@@ -486,7 +671,97 @@ fn message() -> impl Strategy<Value = Message> {
     );
     let (reply, adjust) =
         (any_reply().prop_map(Message::Reply), any_adjust().prop_map(Message::Adjust));
-    prop_oneof![join, welcome, leave, poll, reply, adjust]
+    prop_oneof![join, welcome, leave, poll, reply, adjust, of_the_election()]
+}
+
+fn addr() -> impl Strategy<Value = SocketAddr> {
+    (any::<[u8; 16]>(), any::<[u8; 4]>(), any::<bool>(), 1..=u16::MAX).prop_map(
+        |(six, four, is_four, port)| {
+            let six = Ipv6Addr::from(six);
+            let plain = is_four || six.to_ipv4_mapped().is_some();
+            SocketAddr::new(if plain { Ipv4Addr::from(four).into() } else { six.into() }, port)
+        },
+    )
+}
+
+fn of_the_election() -> impl Strategy<Value = Message> {
+    let candidate = (1..=u64::MAX, any::<u8>(), addr()).prop_map(|(id, rank, addr)| Candidate {
+        id: NodeId(id),
+        rank: Rank(rank),
+        addr,
+    });
+    let candidates = prop::array::uniform3(prop::option::of(candidate));
+    let counts = (any::<u32>(), any::<u32>(), 1..=u8::MAX, 0u8..=2, any::<u8>(), any::<u8>());
+    let spans = (span(), span(), span(), span());
+    let announce = (counts, spans, candidates).prop_map(|(counts, spans, candidates)| Announce {
+        round: counts.0,
+        size: counts.1,
+        interval: spans.0,
+        tolerance: spans.1,
+        max_rtt: spans.2,
+        age: spans.3,
+        burst: counts.2,
+        average: counts.3,
+        first: counts.4,
+        total: counts.5,
+        candidates,
+    });
+    let requests = vec![Request::Ask, Request::Vote];
+    let claim = (any::<u64>(), any::<u32>(), prop::sample::select(requests))
+        .prop_map(|(nonce, term, request)| Claim { nonce, term: Term(term), request });
+    let sighting = (1..=u64::MAX, any::<u32>(), any::<u8>(), prop::option::of(addr())).prop_map(
+        |(id, term, rank, addr)| Sighting {
+            id: NodeId(id),
+            term: Term(term),
+            rank: Rank(rank),
+            addr,
+        },
+    );
+    let verdicts = vec![
+        Verdict::Granted,
+        Verdict::MasterLives,
+        Verdict::Outranked,
+        Verdict::Spent,
+        Verdict::Forgotten,
+        Verdict::NoVote,
+    ];
+    let said = (any::<u64>(), any::<u32>(), prop::sample::select(verdicts), any::<bool>());
+    let grant = (said, prop::option::of(sighting)).prop_map(
+        |((nonce, term, verdict, remembers), master)| {
+            Message::Grant(Grant { nonce, term: Term(term), verdict, remembers, master })
+        },
+    );
+    let announce = announce.prop_map(Message::Announce);
+    prop_oneof![announce, claim.prop_map(Message::Claim), grant, any_entry()]
+}
+
+fn any_entry() -> impl Strategy<Value = Message> {
+    let who = (any::<u32>(), 1..=u64::MAX, any::<u32>(), prop::option::of(addr()), any_name());
+    let standings = vec![Standing::Counted, Standing::Spare, Standing::Falseticker];
+    let line = (any::<bool>(), prop::sample::select(standings), 0..u16::MAX);
+    let clock = (any::<i64>(), offset(), rate(), rate());
+    let sure = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
+    (who, line, clock, sure).prop_map(|(who, line, clock, sure)| {
+        Message::Entry(Entry {
+            round: who.0,
+            id: NodeId(who.1),
+            boot: BootId(who.2),
+            addr: who.3,
+            name: who.4,
+            listed: line.0,
+            standing: line.1,
+            index: line.2,
+            total: line.2 + 1,
+            at: Time::from_nanos(clock.0),
+            phase: clock.1,
+            rate: clock.2,
+            learned: clock.3,
+            age: Span::from_secs(u64::from(sure.0)),
+            deviation: Span::from_nanos(u64::from(sure.1)),
+            sigma: Span::from_nanos(u64::from(sure.2)),
+            rate_sigma: Rate::from_ratio(f64::from(sure.3) / 1e12),
+        })
+    })
 }
 
 fn datagram() -> impl Strategy<Value = Datagram> {
@@ -527,7 +802,7 @@ proptest! {
     fn no_bytes_make_decoding_panic(
         any in prop::collection::vec(any::<u8>(), 0..2 * LEN),
         mut body in prop::array::uniform32(any::<[u8; 6]>()),
-        kind in 0u8..8,
+        kind in 0u8..12,
     ) {
         if any.len() != LEN {
             prop_assert_eq!(Datagram::decode(&any), Err(Reject::Length));

@@ -9,7 +9,7 @@ use super::identity::random;
 use super::journal::{Heading, Journal, Role};
 use super::record::Body;
 use crate::clock::{Clock, ClockError, Oscillator, SystemClock, VirtualClock};
-use crate::net::{Endpoint, NetError, Node, Signals, resolve};
+use crate::net::{Endpoint, Keep, NetError, Node, Signals, resolve};
 use crate::os;
 use crate::proto::{Core, Identity};
 use crate::report::{LogWriter, MAX_SUBJECTS};
@@ -27,6 +27,8 @@ pub(super) struct Plan<'a> {
     pub(super) names: Vec<String>,
     /// The most slaves there can be.
     pub(super) slaves: usize,
+    /// Where votes and terms are kept.
+    pub(super) keep: Option<Keep>,
 }
 
 /// Opens what is still to be opened, builds the core with `core` and runs it to its end.
@@ -91,6 +93,10 @@ fn run_with<C: Core, K: Clock>(
     plan.endpoint.expect(plan.slaves);
     let core = core(started, clock.map(started), seed);
     let node = Node::new(plan.endpoint, core, clock, oscillator, plan.names).map_err(failure)?;
+    let node = match plan.keep {
+        Some(keep) => node.keeping(keep),
+        None => node,
+    };
     let node = if plan.node.share_clock { node.sharing_the_clock() } else { node };
     let ended = node.run(&mut journal, signals, plan.output.duration);
     ended.map_err(failure).map(drop).and(journal.end())

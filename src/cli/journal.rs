@@ -105,6 +105,7 @@ impl Journal {
     /// Counts and records an event.
     fn measure(&mut self, event: &Event) {
         self.roster.note(event);
+        self.change_role(event);
         match event {
             Event::Joined(who) => {
                 self.book.add(who.id.0, who.name.as_str());
@@ -125,6 +126,25 @@ impl Journal {
             Event::Alone => self.status = Some("alone: no slave is here".to_owned()),
             Event::MasterLeft { .. } | Event::MasterSilent(_) | Event::NoMaster => {
                 self.status = Some("no master: the clock runs on at its learned rate".to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note of who we are from now on.
+    fn change_role(&mut self, event: &Event) {
+        match event {
+            Event::Elected { .. } => self.heading.role = Role::Master,
+            Event::Inherited { members } => {
+                for who in members {
+                    self.book.add(who.id.0, who.name.as_str());
+                }
+            }
+            Event::Yielded { .. } => {
+                self.heading.role = Role::Slave;
+                let slaves: Vec<_> = self.roster.ids().collect();
+                slaves.iter().for_each(|id| self.book.remove(id.0));
+                self.roster = Roster::default();
             }
             _ => {}
         }

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
+use super::ballot::keep;
+use super::candidate::CandidateFlags;
 use super::daemon::{self, Plan};
 use super::failure::Failure;
 use super::flags::{self, NodeFlags, OutputFlags, Target};
 use super::identity::identity;
 use super::journal::Role;
 use super::state::saved_rate;
-use crate::proto::{self, Identity, MasterSettings};
+use crate::proto::{self, Candidate, Identity, MasterSettings, Start};
 use crate::time::Span;
 use crate::wire::{DEFAULT_PORT, Name};
 
@@ -27,6 +29,8 @@ use crate::wire::{DEFAULT_PORT, Name};
       keep this machine's clock, and those of all who join
   campanile master --slave rack-1 --slave rack-2:7046 --interval 250ms --report lan.hlog
       poll two slaves by list, four times a second, and keep the histograms
+  campanile master --peer rack-2 --rank 2
+      share the mastership with rack-2: one of the two reigns, the other stands by
 
 Each flag can also stand in the environment, as CAMPANILE_INTERVAL=250ms does.
 Ctrl-C ends it in order: the slaves are told, the last report is written.")]
@@ -78,6 +82,9 @@ pub(super) struct MasterArgs {
     max_slaves: u32,
 
     #[command(flatten)]
+    candidate: CandidateFlags,
+
+    #[command(flatten)]
     node: NodeFlags,
 
     #[command(flatten)]
@@ -111,16 +118,21 @@ pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
         saved_rate: saved_rate(args.node.state_dir.as_deref())?,
         ..args.settings(identity.clone(), slaves)
     };
+    let dir = args.node.state_dir.as_deref();
+    let peers = args.candidate.peers(&endpoint, dir)?;
+    let slots = settings.max_slaves;
+    let settings = args.candidate.settings(settings, Start::Master, peers.clone(), peers, dir)?;
     let plan = Plan {
         role: Role::Master,
         identity: &identity,
         node: &args.node,
         output: &args.output,
         endpoint,
-        names: Vec::new(),
-        slaves: settings.max_slaves,
+        names: args.candidate.peer.iter().map(Target::to_string).collect(),
+        slaves: slots,
+        keep: dir.map(keep),
     };
-    daemon::run(plan, |now, course, seed| proto::Master::new(now, settings, course, seed))
+    daemon::run(plan, |now, course, seed| Candidate::new(now, settings, course, seed))
 }
 
 impl MasterArgs {

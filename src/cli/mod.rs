@@ -5,6 +5,8 @@
 //! failed, 2 when what it was given cannot be; then one line on standard error says what, where,
 //! and what is allowed.
 
+mod ballot;
+mod candidate;
 mod daemon;
 mod demo;
 mod failure;

@@ -33,6 +33,12 @@ impl Roster {
                 let entry = Entry { who: who.clone(), silent: false, restarts: 0, slot: None };
                 self.entries.insert(who.id, entry);
             }
+            Event::Inherited { members } => {
+                for who in members {
+                    let entry = Entry { who: who.clone(), silent: false, restarts: 0, slot: None };
+                    self.entries.insert(who.id, entry);
+                }
+            }
             Event::Left { who, .. } => {
                 self.entries.remove(&who.id);
             }
@@ -49,6 +55,11 @@ impl Roster {
             }
             _ => {}
         }
+    }
+
+    /// All slaves.
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.entries.keys().copied()
     }
 
     fn change(&mut self, who: &Who, change: impl FnOnce(&mut Entry)) {

@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::flags;
 use super::out::Out;
 use crate::report::{human, human_offset, human_rate};
-use crate::sim::{Falseticker, Outcome, Scenario, run as simulate};
+use crate::sim::{Falseticker, Handover, Outcome, Scenario, run as simulate};
 use crate::time::{Offset, Rate, Span};
 use figures::Accuracy;
 use runs::Runs;
@@ -243,7 +243,30 @@ fn table(outcome: &Outcome) -> String {
     if outcome.falsetickers.len() > MOST_NAMED {
         let _ = writeln!(text, "  … and {} more", outcome.falsetickers.len() - MOST_NAMED);
     }
+    outcome.handovers.iter().for_each(|change| text.push_str(&handover(change)));
     text + &members(outcome)
+}
+
+/// A change of masters, in a few lines.
+fn handover(change: &Handover) -> String {
+    let from = change.from.as_deref().unwrap_or(&change.to);
+    let mut text = format!(
+        "\n{} after {}, by {}, at {:.3} s\n",
+        change.to, from, change.why, change.elected_s
+    );
+    let unknown = || "never".to_owned();
+    let rows = [
+        ("  acts after", change.gap_s.map_or_else(unknown, time)),
+        ("  spread before, p99", time(change.spread_before_p99_s)),
+        ("  spread without a master, max", time(change.spread_alone_max_s)),
+        ("  spread until a minute after, max", time(change.spread_gap_max_s)),
+        ("  jump of the mean", change.jump_s.map_or_else(unknown, time)),
+        ("  steps of clocks", change.steps.to_string()),
+    ];
+    for (label, value) in rows {
+        let _ = writeln!(text, "{label:<38}{value}");
+    }
+    text
 }
 
 fn falseticker(liar: &Falseticker) -> String {

@@ -3,14 +3,18 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
+use super::ballot::keep;
+use super::candidate::CandidateFlags;
 use super::daemon::{self, Plan};
 use super::failure::Failure;
 use super::flags::{self, NodeFlags, OutputFlags, Target};
 use super::identity::identity;
 use super::journal::Role;
 use super::state::saved_rate;
-use crate::proto::{self, SlaveSettings};
+use crate::net::Endpoint;
+use crate::proto::{Candidate, Identity, MasterSettings, Slave, SlaveSettings, Start};
 use crate::wire::DEFAULT_PORT;
 
 /// Follow a master: answer its polls and apply its corrections
@@ -24,6 +28,8 @@ use crate::wire::DEFAULT_PORT;
       keep this machine's clock; where rack-1 does not answer, ask rack-2
   campanile slave --master rack-1 --clock virtual:offset=+250ms,drift=-40ppm
       start wrong on purpose, and watch it being put right
+  campanile slave --master rack-1 --standby --rank 2 --clock system
+      follow rack-1, and take its place when it dies
   campanile slave
       ask nobody, wait on port 7045 and obey whoever polls (campanile master --slave HOST)
 
@@ -37,9 +43,17 @@ pub(super) struct SlaveArgs {
     master: Vec<Target>,
 
     /// Where to listen; 0.0.0.0 instead where there is no IPv6 [default: [::] and any free port;
-    /// port 7045 without --master]
+    /// port 7045 without --master, and with --standby]
     #[arg(long, env = "CAMPANILE_LISTEN", value_name = "ADDR:PORT", value_parser = flags::listen)]
     listen: Option<SocketAddr>,
+
+    /// Take the master's place when it dies or resigns. The other slaves learn of this node from
+    /// their master, and this node keeps what it needs to go on without a step
+    #[arg(long, env = "CAMPANILE_STANDBY", value_parser = BoolishValueParser::new())]
+    standby: bool,
+
+    #[command(flatten)]
+    candidate: CandidateFlags,
 
     #[command(flatten)]
     node: NodeFlags,
@@ -54,11 +68,17 @@ pub(super) struct SlaveArgs {
 /// Where it cannot start as asked, or cannot go on.
 pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
     let identity = identity(&args.node)?;
-    let port = if args.master.is_empty() { DEFAULT_PORT } else { 0 };
+    if let Some(flag) = args.candidate.any().filter(|_| !args.standby) {
+        return Err(Failure::input(format!("{flag}: allowed with --standby only")));
+    }
+    let port = if args.master.is_empty() || args.standby { DEFAULT_PORT } else { 0 };
     let endpoint = daemon::bind(args.listen, port, &args.node)?;
     let mut masters = Vec::new();
     for target in &args.master {
         masters.extend(daemon::addresses("--master", target, &endpoint)?);
+    }
+    if args.standby {
+        return stand_by(args, &identity, endpoint, masters);
     }
     let settings = SlaveSettings {
         masters,
@@ -74,8 +94,40 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
         endpoint,
         names: args.master.iter().map(Target::to_string).collect(),
         slaves: 0,
+        keep: None,
     };
-    daemon::run(plan, |now, course, seed| proto::Slave::new(now, settings, course, seed))
+    daemon::run(plan, |now, course, seed| Slave::new(now, settings, course, seed))
+}
+
+/// Runs a slave that may become master.
+fn stand_by(
+    args: &SlaveArgs,
+    identity: &Identity,
+    endpoint: Endpoint,
+    mut masters: Vec<SocketAddr>,
+) -> Result<(), Failure> {
+    let dir = args.node.state_dir.as_deref();
+    let peers = args.candidate.peers(&endpoint, dir)?;
+    masters.extend(&peers);
+    let master = MasterSettings {
+        saved_rate: saved_rate(dir)?,
+        limits: args.node.limits(),
+        ..MasterSettings::new(identity.clone())
+    };
+    let slaves = master.max_slaves;
+    let settings = args.candidate.settings(master, Start::Standby, masters, peers, dir)?;
+    let names = args.master.iter().chain(&args.candidate.peer);
+    let plan = Plan {
+        role: Role::Slave,
+        identity,
+        node: &args.node,
+        output: &args.output,
+        endpoint,
+        names: names.map(Target::to_string).collect(),
+        slaves,
+        keep: dir.map(keep),
+    };
+    daemon::run(plan, |now, course, seed| Candidate::new(now, settings, course, seed))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Events in plain words.
 
 use crate::clock::Interference;
-use crate::proto::{Adjusted, Event, Round, Slot, Who};
+use crate::proto::{Adjusted, Cause, Event, Round, Slot, Surrender, Who};
 use crate::report::{human, human_offset, human_rate};
 use crate::time::Offset;
 use crate::wire::{LeaveReason, NodeId, Standing};
@@ -33,7 +33,11 @@ pub(super) fn weight(event: &Event) -> Weight {
         | Event::Distrusted { .. }
         | Event::NoMaster
         | Event::Refused(_)
-        | Event::Holdover => Weight::Warning,
+        | Event::Holdover
+        | Event::OutOfSight { .. }
+        | Event::Unfit
+        | Event::Unkept
+        | Event::Forgetful => Weight::Warning,
         _ => Weight::News,
     }
 }
@@ -102,8 +106,70 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
         Event::Holdover => "the last correction has expired: the clock runs on at its learned \
                             rate (holdover)"
             .to_owned(),
+        Event::StandingBy { who, rank } => {
+            format!("standing by for master {}, with rank {}", who.name, rank.0)
+        }
+        Event::Claimed { term, why } => {
+            format!("asking for the mastership of term {}: {}", term.0, cause(*why))
+        }
+        Event::StoodBack { by, master } => format!(
+            "leaving the mastership alone: {} hears master {} at {}",
+            by.name, master.name, master.addr
+        ),
+        Event::Elected { term, votes: 0, why } => {
+            format!("master of term {} from now on: {}", term.0, cause(*why))
+        }
+        Event::Elected { term, votes, why } => {
+            format!("master of term {} from now on, by {votes} votes: {}", term.0, cause(*why))
+        }
+        Event::Inherited { members } => {
+            format!("cluster time goes on with {} slaves of the master before", members.len())
+        }
+        Event::Outbid { rival, term, size, than } => format!(
+            "met master {} with {than} members; going on with {size}, in term {}",
+            rival.name, term.0
+        ),
+        Event::Yielded { term, to, why } => yielded(term.0, to.as_ref(), *why),
+        Event::Resigned { term, heir } => match heir {
+            Some(heir) => format!("resigning from term {}: {} takes over", term.0, heir.name),
+            None => format!("resigning from term {}: nobody stands by", term.0),
+        },
+        Event::OutOfSight { members, missing } => format!(
+            "{missing} of {members} members are out of sight: they may have a master of their own, \
+             and the bounds grow by what that may mean"
+        ),
+        Event::InSight => "more than half of the members are in sight again".to_owned(),
+        Event::Unfit => "this clock shows a date before that of the build: not asking for the \
+                         mastership until it is put right"
+            .to_owned(),
+        Event::Unkept => {
+            "the vote could not be written to --state-dir: giving none until it can".to_owned()
+        }
+        Event::Forgetful => "no memory of earlier votes: giving none until enough of the other \
+                             candidates have told their terms"
+            .to_owned(),
         Event::Stepped { by } => format!("the clock was stepped by {}", human_offset(*by)),
     })
+}
+
+fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Started => "no master was found",
+        Cause::Silence => "the master is silent",
+        Cause::Resigned => "the master resigned",
+    }
+}
+
+fn yielded(term: u32, to: Option<&Who>, why: Surrender) -> String {
+    match (why, to) {
+        (Surrender::Outranked, Some(to)) => {
+            format!("term {term} ends here: master {} at {} has the higher claim", to.name, to.addr)
+        }
+        (Surrender::Outranked, None) => format!("term {term} ends here: another master reigns"),
+        (Surrender::Minority, _) => {
+            format!("term {term} ends here: no majority of the candidates is heard any more")
+        }
+    }
 }
 
 fn why(reason: LeaveReason) -> &'static str {

@@ -17,6 +17,7 @@ mod endpoint;
 mod error;
 mod hands;
 mod hope;
+mod keeper;
 mod names;
 mod node;
 mod observer;
@@ -26,6 +27,7 @@ mod transmit;
 
 pub use endpoint::Endpoint;
 pub use error::NetError;
+pub use keeper::Keep;
 pub use names::resolve;
 pub use node::{Ended, Node, Stopper};
 pub use observer::{BySource, Moment, NetStats, Observer};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 
 use super::hands::Hands;
+use super::keeper::{Keep, Keeper};
 use super::names::Names;
 use super::stamps::Stamps;
 use super::transmit::Transmit;
@@ -76,6 +77,7 @@ pub struct Node<C: Core, K: Clock> {
     endpoint: Endpoint,
     stamps: Stamps,
     names: Names,
+    keeper: Keeper,
     core: C,
     clock: K,
     course: Map<Local, Shown>,
@@ -123,6 +125,7 @@ impl<C: Core, K: Clock> Node<C, K> {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
         let stamps = Stamps::new(&endpoint, oscillator);
         let stopper = Stopper { stop: Arc::default(), waker: Arc::clone(&waker) };
+        let keeper = Keeper::new(Arc::clone(&waker));
         let names = Names::new(names, DEFAULT_PORT, waker);
         let course = clock.map(oscillator.read());
         Ok(Self {
@@ -131,6 +134,7 @@ impl<C: Core, K: Clock> Node<C, K> {
             endpoint,
             stamps,
             names,
+            keeper,
             core,
             clock,
             course,
@@ -153,6 +157,13 @@ impl<C: Core, K: Clock> Node<C, K> {
     /// Goes on where something else steers the clock too, instead of ending.
     pub fn sharing_the_clock(mut self) -> Self {
         self.hands.allow();
+        self
+    }
+
+    /// What the core asks to be kept is written with `keep`, on a thread of its own.
+    #[must_use]
+    pub fn keeping(mut self, keep: Keep) -> Self {
+        self.keeper.set(keep);
         self
     }
 
@@ -336,6 +347,9 @@ impl<C: Core, K: Clock> Node<C, K> {
         if let Some(addrs) = self.names.serve(now) {
             self.core.handle(now, Input::Addresses(&addrs));
         }
+        if let Some((ballot, written)) = self.keeper.done() {
+            self.core.handle(now, Input::Kept { ballot, written });
+        }
     }
 
     /// Does whatever the core asks for.
@@ -353,6 +367,11 @@ impl<C: Core, K: Clock> Node<C, K> {
                 Output::Send { to, token } => self.send(to, token, now),
                 Output::Steer(adjustment) => self.steer(adjustment, observer),
                 Output::Publish(quality) => self.publish(quality, observer),
+                Output::Keep(ballot) => {
+                    if let Some((ballot, written)) = self.keeper.begin(ballot) {
+                        self.core.handle(now, Input::Kept { ballot, written });
+                    }
+                }
                 Output::Event(event) => {
                     self.names.note(now, &event);
                     observer.event(&self.moment_at(now), &event);

@@ -6,8 +6,11 @@
 //! be now. A member that joins or leaves then moves nothing, and cluster time never sees what the
 //! disciplines do. The master is a member without privilege: everything is against the flywheel.
 
+mod succession;
+
 use std::collections::BTreeMap;
 
+pub(super) use self::succession::Share;
 use super::consensus::{Weighed, agreeing, average, capped, median, spread, weighted, within};
 use super::settings::Average;
 use super::track::{Estimate, Wheel};
@@ -25,7 +28,7 @@ const TAU_OLD: f64 = 300.0;
 /// Time constant with which the rate of cluster time follows the members' rates, seconds.
 const TAU_RATE: f64 = 30.0;
 /// After the warm-up the rate of cluster time changes by no more than 0.1 ppm a minute.
-const RATE_PACE: f64 = 0.1e-6 / 60.0;
+pub(super) const RATE_PACE: f64 = 0.1e-6 / 60.0;
 /// A former falseticker must agree within half the tolerance for so many rounds before it counts.
 const PROBATION: u32 = 8;
 /// A joiner's weight grows from nothing to its full over so many seconds.
@@ -161,7 +164,7 @@ impl Ensemble {
         };
         let opinions: Vec<_> = readings.iter().map(|r| self.opinion(at, r, &predicted)).collect();
         let rounds = self.rounds;
-        self.members.retain(|_, member| member.round == rounds);
+        self.members.retain(|_, member| member.round >= rounds);
         let centre = median(&opinions).unwrap_or(Offset::ZERO);
         let mut verdicts = self.judge(at, readings, &opinions, centre);
         self.held = !self.majority(readings, &opinions, centre);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::time::{Offset, Rate, Span};
-use crate::wire::{LeaveReason, Name, NodeId, Standing};
+use crate::wire::{LeaveReason, Name, NodeId, Rank, Standing, Term};
 
 /// Who an event is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,6 +115,85 @@ pub enum Event {
     Refused(SocketAddr),
     /// Slave: an adjust was applied.
     Adjusted(Adjusted),
+    /// Candidate: it follows this master and stands by, with this rank.
+    StandingBy {
+        /// The master.
+        who: Who,
+        /// Our own rank.
+        rank: Rank,
+    },
+    /// Candidate: it asks the others for the mastership.
+    Claimed {
+        /// The term that it would reign in.
+        term: Term,
+        /// Why it asks.
+        why: Cause,
+    },
+    /// Candidate: it leaves it, for somebody hears a master.
+    StoodBack {
+        /// Who said so.
+        by: Who,
+        /// The master that is heard there.
+        master: Who,
+    },
+    /// Candidate: it is the master from now on.
+    Elected {
+        /// Its term.
+        term: Term,
+        /// Votes for it, its own included; 0 where none are needed.
+        votes: u32,
+        /// Why it asked.
+        why: Cause,
+    },
+    /// Master: it took over what it was told of so many members.
+    Inherited {
+        /// The members, but for itself.
+        members: Vec<Who>,
+    },
+    /// Master: it met another of a higher claim but fewer members, and goes on in a higher term.
+    Outbid {
+        /// The other.
+        rival: Who,
+        /// Our term from now on.
+        term: Term,
+        /// Members that follow us.
+        size: u32,
+        /// Members that follow the other.
+        than: u32,
+    },
+    /// Master: it reigns no more, and stands by.
+    Yielded {
+        /// The term that ends.
+        term: Term,
+        /// To whom; nobody where the majority was lost.
+        to: Option<Who>,
+        /// Why.
+        why: Surrender,
+    },
+    /// Master: half of the members or more cannot be reached. They may have a master of their own,
+    /// and the bounds grow by what that may mean. Said once.
+    OutOfSight {
+        /// Members, itself included.
+        members: u32,
+        /// Those who cannot be reached.
+        missing: u32,
+    },
+    /// Master: more than half of the members can be reached again.
+    InSight,
+    /// Master: it ends in order, and hands over.
+    Resigned {
+        /// The term that ends.
+        term: Term,
+        /// The standby that takes over; none where there is none.
+        heir: Option<Who>,
+    },
+    /// Candidate: it claims nothing, for its clock shows a date before that of the build.
+    Unfit,
+    /// Candidate: what it promised could not be written down. Said once until it can be.
+    Unkept,
+    /// Candidate: it has lost its memory of the votes it gave, and gives none until it has heard
+    /// from enough of the others.
+    Forgetful,
     /// The last map has expired; the clock runs on at its learned rate.
     Holdover,
     /// The clock was stepped.
@@ -122,6 +201,26 @@ pub enum Event {
         /// By how much; positive: forward.
         by: Offset,
     },
+}
+
+/// Why a candidate asks for the mastership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// It has just started, and knows of no master.
+    Started,
+    /// Its master has been silent for too long.
+    Silence,
+    /// Its master resigned.
+    Resigned,
+}
+
+/// Why a master reigns no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Surrender {
+    /// Another master has the higher claim.
+    Outranked,
+    /// It does not hear a majority of the candidates any more.
+    Minority,
 }
 
 /// The close of a master's round.

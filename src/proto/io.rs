@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 
+use super::election::Ballot;
 use super::event::Event;
 use super::exchange::Stamp;
 use super::{Counters, Source};
@@ -46,6 +47,13 @@ pub enum Input<'a> {
     Addresses(&'a [SocketAddr]),
     /// The driver does (or does not) deliver [`Input::Sent`] for datagrams that carry a token.
     TransmitStamps(bool),
+    /// What became of an [`Output::Keep`]. May be late; may never come.
+    Kept {
+        /// What was to be kept.
+        ballot: Ballot,
+        /// It is safe now; else it could not be written.
+        written: bool,
+    },
     /// End in order: take leave, then report [`Core::done`].
     Stop,
 }
@@ -64,6 +72,9 @@ pub enum Output {
     Steer(Adjustment),
     /// Tell the clock's other readers how good it is.
     Publish(Quality),
+    /// Write this down so that it is found again after a restart, whole or not at all, and answer
+    /// with [`Input::Kept`]. The newest counts. A driver that keeps nothing answers at once.
+    Keep(Ballot),
     /// Something worth printing, counting or recording.
     Event(Event),
 }

@@ -4,15 +4,19 @@
 //! moment later, its close: the estimate is made and the slave's adjust leaves. At the end of the
 //! interval the round is closed: the ensemble averages what the members' clocks say.
 
+mod court;
 mod membership;
 mod rounds;
+mod sight;
+mod succession;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 
+pub(super) use self::succession::Will;
 use super::agenda::{Agenda, Due, Place};
 use super::counters::{Counters, Drop};
 use super::ensemble::Ensemble;
@@ -20,6 +24,7 @@ use super::event::{Event, Measured, Round, Who};
 use super::exchange::{Exchange, Source, Stamp};
 use super::inbox;
 use super::io::{Core, Input, Output, Token};
+use super::parts::Parts;
 use super::roster::{Member, OpenPoll, Roster, Said};
 use super::settings::MasterSettings;
 use super::steering::Steering;
@@ -57,7 +62,16 @@ pub struct Master {
     said: Announced,
     counters: Counters,
     sequence: u64,
+    transmit_stamps: bool,
     stopping: bool,
+    /// The other candidates, and those who may be, to whom each round is announced.
+    court: Vec<(NodeId, SocketAddr)>,
+    /// The candidate that the next announce begins with.
+    page: usize,
+    /// Members that follow us and count, ourselves included.
+    size: u32,
+    /// Since when half of the members or more cannot be reached.
+    out_of_sight: Option<Time<Local>>,
 }
 
 /// What is said once until it changes.
@@ -74,7 +88,9 @@ enum Pending {
     Poll { place: Place, index: u8, burst: u8 },
     Adjust { place: Place },
     Welcome { to: SocketAddr, receiver: NodeId, nonce: u64, admission: Admission },
-    Leave { to: SocketAddr, receiver: NodeId },
+    Announce { to: SocketAddr, receiver: NodeId },
+    Entry { place: Place },
+    Leave { to: SocketAddr, receiver: NodeId, leave: Leave },
     Output(Output),
 }
 
@@ -87,23 +103,35 @@ impl Master {
         course: Map<Local, Shown>,
         seed: [u8; 32],
     ) -> Self {
+        let parts = Parts::new(settings.limits, course, settings.saved_rate, seed);
+        Self::with(now, settings, parts)
+    }
+
+    /// A master that knows no cluster time yet, made of what a node carries over.
+    fn with(now: Time<Local>, settings: MasterSettings, parts: Parts) -> Self {
+        let outputs = parts.outputs.into_iter().map(Pending::Output);
         let mut master = Self {
-            rng: ChaCha8Rng::from_seed(seed),
-            steering: Steering::new(settings.limits, course, settings.saved_rate),
+            rng: parts.rng,
+            steering: parts.steering,
             standing: Standing::Counted,
             roster: Roster::new(settings.max_slaves),
             wheel: Flywheel::new(),
             ensemble: Ensemble::new(settings.average, settings.tolerance),
             agenda: Agenda::default(),
-            pending: VecDeque::new(),
+            pending: outputs.collect(),
             round: 1,
             began: now,
             summary: None,
             deferred: 0,
             said: Announced::default(),
-            counters: Counters::default(),
-            sequence: 0,
+            counters: parts.counters,
+            sequence: parts.sequence,
+            transmit_stamps: parts.transmit_stamps,
             stopping: false,
+            court: Vec::new(),
+            page: 0,
+            size: 1,
+            out_of_sight: None,
             settings,
         };
         master.agenda.add(now + master.settings.interval, Due::Tick);
@@ -120,17 +148,27 @@ impl Master {
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
         self.counters.received += 1;
-        let taken = inbox::open(self.settings.identity.id, bytes).and_then(|datagram| {
-            let header = datagram.header;
-            match datagram.message {
-                Message::Reply(reply) => self.on_reply(from, at, &header, &reply),
-                Message::Join(join) => self.on_join(now, from, &header, &join),
-                Message::Leave(_) => self.on_leave(&header),
-                Message::Poll(_) | Message::Adjust(_) | Message::Welcome(_) => Err(Drop::WrongRole),
-            }
-        });
+        let opened = inbox::open(self.settings.identity.id, bytes);
+        let taken = opened.and_then(|datagram| self.take(now, from, at, &datagram));
         if let Err(reason) = taken {
             self.counters.drop(reason);
+        }
+    }
+
+    /// Takes in a datagram that was opened.
+    pub(super) fn take(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        at: Stamp<Local>,
+        datagram: &Datagram,
+    ) -> Result<(), Drop> {
+        let header = &datagram.header;
+        match &datagram.message {
+            Message::Reply(reply) => self.on_reply(from, at, header, reply),
+            Message::Join(join) => self.on_join(now, from, header, join),
+            Message::Leave(_) => self.on_leave(header),
+            _ => Err(Drop::WrongRole),
         }
     }
 
@@ -228,7 +266,7 @@ impl Master {
         }
     }
 
-    fn send(
+    pub(super) fn send(
         &mut self,
         to: SocketAddr,
         receiver: NodeId,
@@ -266,8 +304,15 @@ impl Master {
                 };
                 Some(self.send(to, receiver, Message::Welcome(welcome), buffer))
             }
-            Pending::Leave { to, receiver } => {
-                let leave = Leave { reason: LeaveReason::Shutdown };
+            Pending::Announce { to, receiver } => {
+                let announce = self.announce();
+                Some(self.send(to, receiver, Message::Announce(announce), buffer))
+            }
+            Pending::Entry { place } => {
+                let (who, entry) = self.next_entry(now, place)?;
+                Some(self.send(who.addr, who.id, Message::Entry(entry), buffer))
+            }
+            Pending::Leave { to, receiver, leave } => {
                 Some(self.send(to, receiver, Message::Leave(leave), buffer))
             }
             Pending::Output(output) => Some(output),
@@ -297,10 +342,7 @@ impl Master {
         self.stopping = true;
         self.pending.push_back(Pending::Output(self.steering.unsynchronised(now)));
         self.pending.retain(|pending| matches!(pending, Pending::Output(_)));
-        for (_, member) in self.roster.iter().filter(|(_, member)| member.known) {
-            let (to, receiver) = (member.who.addr, member.who.id);
-            self.pending.push_back(Pending::Leave { to, receiver });
-        }
+        self.say_good_bye(LeaveReason::Shutdown, None);
     }
 
     /// Deadlines that have come, one at a time.
@@ -343,10 +385,8 @@ impl Core for Master {
                 }
             }
             Input::Stop if !self.stopping => self.stop(now),
-            Input::Datagram { .. }
-            | Input::Addresses(_)
-            | Input::TransmitStamps(_)
-            | Input::Stop => {}
+            Input::TransmitStamps(given) => self.transmit_stamps = given,
+            Input::Datagram { .. } | Input::Addresses(_) | Input::Kept { .. } | Input::Stop => {}
         }
     }
 

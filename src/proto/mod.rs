@@ -3,29 +3,37 @@
 //!
 //! The files in the order the data flows: [`Exchange`] (four stamps) → `track` (one slave's clock)
 //! → `consensus` (who counts) → `ensemble` (cluster time) → [`Master`] (polls and deltas) →
-//! [`Slave`] (replies, and aims its discipline).
+//! [`Slave`] (replies, and aims its discipline). A [`Candidate`] is the one or the other, by what its
+//! [`Election`] says.
 
 mod agenda;
+mod candidate;
 pub mod consensus;
 mod counters;
+pub mod election;
 mod ensemble;
 mod event;
 mod exchange;
 mod inbox;
 mod io;
 mod master;
+mod parts;
 mod roster;
 mod settings;
 mod slave;
 mod steering;
+mod title;
 mod track;
 
+pub use candidate::{Candidate, CandidateSettings};
 pub use counters::{Counters, Drop};
+pub use election::{Ballot, Election, ElectionSettings, Start};
 pub use ensemble::{Ensemble, Reading, Verdict};
-pub use event::{Adjusted, Event, Measured, Round, Slot, Who};
+pub use event::{Adjusted, Cause, Event, Measured, Round, Slot, Surrender, Who};
 pub use exchange::{Exchange, Source, Stamp};
 pub use io::{Core, Input, Output, Token};
 pub use master::Master;
 pub use settings::{Average, Identity, MasterSettings, SlaveSettings};
 pub use slave::Slave;
-pub use track::{Estimate, Finding, Flywheel, Noise, Taken, Track, Wheel};
+pub use title::{Allegiance, Meeting, Obeyed, Title};
+pub use track::{Estimate, Finding, Flywheel, Noise, Prior, Taken, Track, Wheel};

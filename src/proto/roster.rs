@@ -7,8 +7,8 @@ use super::agenda::Place;
 use super::event::Who;
 use super::exchange::{Exchange, Stamp};
 use super::track::Track;
-use crate::time::{Local, Map, Rate, Remote, Shown, Span};
-use crate::wire::{BootId, Name, NodeId, Standing};
+use crate::time::{Local, Map, Rate, Remote, Shown, Span, Time};
+use crate::wire::{BootId, Name, NodeId, Rank, Standing};
 
 /// A poll that waits for its reply.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +55,16 @@ pub(super) struct Member {
     /// Its unreachability was reported.
     pub(super) missed: bool,
     pub(super) standing: Standing,
+    /// It may become master, with this rank.
+    pub(super) standby: Option<Rank>,
+    /// By its newest reply it obeys us.
+    pub(super) loyal: bool,
+    /// How often it was told who the candidates are.
+    pub(super) briefed: u8,
+    /// When its first slot would have begun, where it came early.
+    pub(super) nominal: Option<Time<Local>>,
+    /// Which line of the table it is told next, where it stands by.
+    pub(super) line: usize,
 }
 
 impl Member {
@@ -77,6 +87,11 @@ impl Member {
             known: false,
             missed: false,
             standing: Standing::Spare,
+            standby: None,
+            loyal: false,
+            briefed: 0,
+            nominal: None,
+            line: 0,
         }
     }
 
@@ -89,6 +104,8 @@ impl Member {
         self.told = false;
         self.track = Track::new(rate);
         self.standing = Standing::Spare;
+        self.loyal = false;
+        self.briefed = 0;
     }
 }
 

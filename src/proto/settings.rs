@@ -99,11 +99,19 @@ pub struct SlaveSettings {
     pub limits: Limits,
     /// The rate of cluster time against its Local that it remembers from before.
     pub saved_rate: Option<Rate>,
+    /// It may become master, with this rank.
+    pub standby: Option<Rank>,
 }
 
 impl SlaveSettings {
     /// The defaults of the command line for a node of this identity.
     pub fn new(identity: Identity) -> Self {
-        Self { identity, masters: Vec::new(), limits: Limits::default(), saved_rate: None }
+        Self {
+            identity,
+            masters: Vec::new(),
+            limits: Limits::default(),
+            saved_rate: None,
+            standby: None,
+        }
     }
 }

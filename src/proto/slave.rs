@@ -2,6 +2,7 @@
 
 mod following;
 mod sanity;
+mod succession;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -18,11 +19,12 @@ use super::inbox;
 use super::io::{Core, Input, Output, Token};
 use super::settings::SlaveSettings;
 use super::steering::Steering;
+use super::title::{Allegiance, Meeting};
 use crate::clock::Target;
 use crate::time::{Local, Map, Rate, Shown, Span, Time};
 use crate::wire::{
-    Adjust, Buffer, Correction, Datagram, Header, Join, Leave, LeaveReason, Message, Name, NodeId,
-    Poll, Rank, Reply, Term,
+    Adjust, Buffer, Correction, Datagram, Grant, Header, Join, Leave, LeaveReason, Message, Name,
+    NodeId, Poll, Rank, Reply, Term,
 };
 
 /// Replies that wait for the driver. A burst is 16 at most; more than two of them is a flood.
@@ -51,7 +53,11 @@ pub struct Slave {
     rng: ChaCha8Rng,
     steering: Steering,
     sanity: Sanity,
+    allegiance: Allegiance,
+    /// What is known of the master that is obeyed.
     master: Option<Master>,
+    /// Where else masters may be, as our master says.
+    candidates: Vec<SocketAddr>,
     search: Search,
     replies: VecDeque<PendingReply>,
     /// The newest polls. The second reply to one would leave later than the first, and what is
@@ -70,6 +76,7 @@ pub struct Slave {
 enum Pending {
     Join(SocketAddr),
     Leave(SocketAddr, NodeId),
+    Grant(SocketAddr, NodeId, Grant),
     Output(Output),
 }
 
@@ -88,7 +95,9 @@ impl Slave {
             settings,
             rng: ChaCha8Rng::from_seed(seed),
             sanity: Sanity::default(),
+            allegiance: Allegiance::default(),
             master: None,
+            candidates: Vec::new(),
             search: Search::new(next),
             replies: VecDeque::new(),
             answered: VecDeque::new(),
@@ -114,21 +123,35 @@ impl Slave {
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
         self.counters.received += 1;
-        let taken = inbox::open(self.settings.identity.id, bytes).and_then(|datagram| {
-            let header = datagram.header;
-            if !self.settings.masters.is_empty() && !self.settings.masters.contains(&from) {
-                return Err(Drop::NotOurMaster);
-            }
-            match datagram.message {
-                Message::Poll(poll) => self.on_poll(now, from, at, &header, poll),
-                Message::Adjust(adjust) => self.on_adjust(now, from, &header, &adjust),
-                Message::Welcome(welcome) => self.on_welcome(now, from, &header, &welcome),
-                Message::Leave(leave) => self.on_leave(now, from, &header, leave),
-                Message::Join(_) | Message::Reply(_) => Err(Drop::WrongRole),
-            }
-        });
+        let opened = inbox::open(self.settings.identity.id, bytes);
+        let taken = opened.and_then(|datagram| self.take(now, from, at, &datagram));
         if let Err(reason) = taken {
             self.counters.drop(reason);
+        }
+    }
+
+    /// Takes in a datagram that was opened.
+    pub(super) fn take(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        at: Stamp<Local>,
+        datagram: &Datagram,
+    ) -> Result<(), Drop> {
+        if !self.admits(from) {
+            return Err(Drop::NotOurMaster);
+        }
+        let header = &datagram.header;
+        match &datagram.message {
+            Message::Poll(poll) => self.on_poll(now, from, at, header, *poll),
+            Message::Adjust(adjust) => self.on_adjust(now, from, header, adjust),
+            Message::Welcome(welcome) => self.on_welcome(now, from, header, welcome),
+            Message::Leave(leave) => self.on_leave(now, from, header, *leave),
+            Message::Announce(announce) => self.on_announce(now, from, header, announce),
+            Message::Claim(claim) => self.on_claim(now, from, header, *claim),
+            Message::Join(_) | Message::Reply(_) | Message::Grant(_) | Message::Entry(_) => {
+                Err(Drop::WrongRole)
+            }
         }
     }
 
@@ -140,7 +163,9 @@ impl Slave {
         header: &Header,
         poll: Poll,
     ) -> Result<(), Drop> {
-        self.obey(now, from, header)?;
+        if self.meet(now, from, header, false)? != Meeting::Wait {
+            self.note_poll(now);
+        }
         if self.answered.contains(&poll.nonce) {
             return Err(Drop::Duplicate);
         }
@@ -163,13 +188,11 @@ impl Slave {
         header: &Header,
         adjust: &Adjust,
     ) -> Result<(), Drop> {
-        let master = self.ours(from, header)?;
         if header.receiver != self.settings.identity.id {
             return Err(Drop::NotForUs);
         }
         let source = (header.sender, header.boot);
-        let judged = self.sanity.has_judged(source, adjust.round);
-        if judged || adjust.round <= master.applied || header.term < master.claim.0 {
+        if self.sanity.has_judged(source, adjust.round) {
             return Err(Drop::Stale);
         }
         let at = adjust.map.at.back_home();
@@ -179,14 +202,19 @@ impl Slave {
         if !plausible {
             return Err(Drop::Implausible);
         }
+        if self.meet(now, from, header, true)? == Meeting::Wait {
+            return Err(Drop::NotOurMaster);
+        }
+        self.allegiance.set_interval(adjust.interval);
+        let Some(master) = &self.master else { return Err(Drop::NotOurMaster) };
+        if adjust.round <= master.applied {
+            return Err(Drop::Stale);
+        }
         let map = Map { at, reads: adjust.map.reads, rate: adjust.map.rate };
         let until = at + adjust.lasts;
         let target = Target { map, sigma: adjust.sigma, bound: adjust.bound, until };
         let ruling = self.sanity.judge(now, source, adjust.round, target);
-        let Some(master) = &mut self.master else { return Err(Drop::NotOurMaster) };
-        master.interval = adjust.interval;
-        master.heard = now;
-        master.silent = false;
+        let Some(master) = &self.master else { return Err(Drop::NotOurMaster) };
         let who = master.who.clone();
         match ruling {
             Ruling::Follow => {}
@@ -237,8 +265,12 @@ impl Slave {
     }
 
     fn ask(&mut self, output: Output) {
+        self.queue(Pending::Output(output));
+    }
+
+    fn queue(&mut self, pending: Pending) {
         if self.pending.len() < MAX_PENDING {
-            self.pending.push_back(Pending::Output(output));
+            self.pending.push_back(pending);
         }
     }
 
@@ -249,8 +281,8 @@ impl Slave {
             sender: identity.id,
             receiver,
             boot: identity.boot,
-            term: self.master.as_ref().map_or(Term(0), |master| master.claim.0),
-            rank: Rank(0),
+            term: self.allegiance.master().map_or(Term(0), |master| master.title.term),
+            rank: self.settings.standby.unwrap_or(Rank(0)),
             sequence: self.sequence,
         }
     }
@@ -287,6 +319,8 @@ impl Slave {
             error: self.steering.bound(now).unwrap_or(Span::MAX),
             applied: self.master.as_ref().map_or(0, |master| master.applied),
             steps: self.steering.steps(),
+            standby: self.settings.standby.is_some(),
+            obeys: self.allegiance.master().map_or(NodeId::UNKNOWN, |master| master.title.id),
         };
         self.awaited = self.transmit_stamps.then_some(pending.nonce);
         self.send(pending.receiver, Message::Reply(reply), pending.to, buffer)
@@ -298,8 +332,8 @@ impl Slave {
         // Nobody keeps the clock any more; its rate stays.
         let publish = self.steering.unsynchronised(now);
         self.ask(publish);
-        if let Some(master) = &self.master {
-            self.pending.push_back(Pending::Leave(master.who.addr, master.who.id));
+        if let Some(master) = self.allegiance.master() {
+            self.pending.push_back(Pending::Leave(master.addr, master.title.id));
         }
     }
 }
@@ -324,7 +358,7 @@ impl Core for Slave {
             }
             Input::TransmitStamps(given) => self.transmit_stamps = given,
             Input::Stop if !self.stopping => self.stop(now),
-            Input::Stop => {}
+            Input::Stop | Input::Kept { .. } => {}
         }
     }
 
@@ -342,12 +376,16 @@ impl Core for Slave {
                     nonce: self.search.nonce,
                     name: self.settings.identity.name.clone(),
                     saved_rate: self.steering.rate().or(self.settings.saved_rate),
+                    standby: self.settings.standby.is_some(),
                 };
                 return Some(self.send(NodeId::UNKNOWN, Message::Join(join), to, buffer));
             }
             Some(Pending::Leave(to, receiver)) => {
-                let leave = Leave { reason: LeaveReason::Shutdown };
+                let leave = Leave { reason: LeaveReason::Shutdown, heir: NodeId::UNKNOWN };
                 return Some(self.send(receiver, Message::Leave(leave), to, buffer));
+            }
+            Some(Pending::Grant(to, receiver, grant)) => {
+                return Some(self.send(receiver, Message::Grant(grant), to, buffer));
             }
             None if self.stopping => return None,
             None => {}

@@ -13,7 +13,7 @@ use crate::time::{Offset, Rate, Span};
 pub(super) const WANDER: Rate = Rate::from_ppb(1.0);
 
 /// Name and one line about it, in the order of tables.
-const NAMED: [(&str, &str); 29] = [
+const NAMED: [(&str, &str); 32] = [
     ("quiet", "an idle switch: 50 µs one way, 5 µs of jitter"),
     ("busy", "a loaded network: 100 µs of jitter"),
     ("bursty", "ten of every sixty packets in a direction queue for 2 ms more"),
@@ -21,6 +21,9 @@ const NAMED: [(&str, &str); 29] = [
     ("warm", "oscillators that wander ten times as much as usual"),
     ("falsetick", "one clock runs 400 ppm fast and jumps by half a second at half time"),
     ("badmaster", "the master's own oscillator wanders a hundred times as much as usual"),
+    ("failover", "the master is cut off for good at half time; two others stand by"),
+    ("holdover", "quiet; the master is killed at half time and started again after 60 s"),
+    ("partition", "quiet; two of seven, the master one of them, are cut off for ten minutes"),
     ("ensemble", "five equal clocks on an idle network for four hours"),
     ("liars-rate", "two of seven begin to run 0.2 ppm fast at half time"),
     ("liars-time", "two of seven give stamps that are wrong by up to 5 ms at random"),
@@ -59,6 +62,7 @@ impl Default for Node {
             driver: Driver::default(),
             faulty: false,
             starts: Some(Span::ZERO),
+            rank: None,
         }
     }
 }
@@ -77,6 +81,7 @@ impl Scenario {
             tolerance: Span::from_millis(10),
             max_rtt: Span::from_millis(10),
             average: Average::default(),
+            quorum: false,
             limits: Limits::default(),
             nodes: (1..=slaves + 1).map(named).collect(),
             incidents: Vec::new(),

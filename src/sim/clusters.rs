@@ -2,7 +2,7 @@
 
 use super::catalogue::WANDER;
 use super::link::{Link, Path, Queue};
-use super::scenario::{Draw, Driver, Incident, Node, Scenario, StampNoise, What};
+use super::scenario::{Draw, Driver, Incident, Node, Scenario, StampNoise, Way, What};
 use super::shown::ClockKind;
 use crate::proto::Source;
 use crate::time::{Offset, Rate, Span};
@@ -16,14 +16,15 @@ pub(super) fn cluster(name: &str) -> Option<Scenario> {
         "busy" => jittery(100),
         "bursty" => Path { queue: Some(QUEUE), ..jittery(10) },
         "lossy" => Path { loss: 0.2, ..jittery(20) },
-        "warm" | "falsetick" | "badmaster" => jittery(20),
-        "quiet" | "ensemble" | "liars-rate" | "liars-time" | "joiner" => jittery(5),
+        "warm" | "falsetick" | "badmaster" | "failover" => jittery(20),
+        "quiet" | "holdover" | "partition" | "ensemble" | "liars-rate" | "liars-time"
+        | "joiner" => jittery(5),
         "stamps" | "daemon" | "system" => jittery(5),
         _ => return None,
     };
     let slaves = match name {
         "ensemble" => 4,
-        "liars-rate" | "liars-time" => 6,
+        "liars-rate" | "liars-time" | "partition" => 6,
         _ => 5,
     };
     let node = Node { link: Link::even(path), ..Node::default() };
@@ -44,6 +45,26 @@ fn arrange(scenario: &mut Scenario) {
             at_half(5, What::Jump(Offset::from_nanos(500_000_000)));
         }
         "badmaster" => nodes[0].wander = Rate::from_ppb(WANDER.as_ppb() * 100.0),
+        "failover" => {
+            for (node, rank) in nodes.iter_mut().zip([3, 2, 1]) {
+                node.rank = Some(rank);
+            }
+            at_half(0, What::Cut { way: Way::Both, lasts: None });
+        }
+        "holdover" => {
+            nodes[0].rank = Some(0);
+            at_half(0, What::Kill);
+            let at = HALF + Span::from_secs(60);
+            scenario.incidents.push(Incident { at, node: 0, what: What::Start });
+        }
+        "partition" => {
+            nodes[0].rank = Some(2);
+            nodes[2].rank = Some(1);
+            let lasts = Some(Span::from_secs(600));
+            for (node, from) in (0..2).flat_map(|node| (2..7).map(move |from| (node, from))) {
+                at_half(node, What::Apart { from, lasts });
+            }
+        }
         "ensemble" => scenario.duration = Span::from_secs(4 * 3_600),
         "liars-rate" => {
             for liar in [5, 6] {

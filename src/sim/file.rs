@@ -22,6 +22,7 @@ struct File {
     tolerance: Option<In<Span>>,
     max_rtt: Option<In<Span>>,
     average: Option<Averaging>,
+    quorum: Option<bool>,
     max_slew: Option<In<Rate>>,
     step_threshold: Option<In<Span>>,
     slaves: Option<Spanned<usize>>,
@@ -65,7 +66,7 @@ impl Scenario {
     ///     [[incident]]
     ///     at = "15m"
     ///     node = 8
-    ///     jump = "500ms"                # or: drift, delay, cut, daemon = "kill", "stop", "start"
+    ///     jump = "500ms"                # or: drift, delay, cut, apart, daemon = "kill", "stop", "start"
     /// "#)?;
     /// assert_eq!(scenario.nodes.len(), 8);
     /// # Ok::<(), String>(())
@@ -132,6 +133,7 @@ impl File {
             Some(Averaging::Ensemble) => Average::Ensemble,
             None => scenario.average,
         };
+        scenario.quorum = self.quorum.unwrap_or(false);
         scenario = scenario.lasting(self.duration.map_or(Span::from_secs(3_600), |d| d.0));
         set(&mut scenario.warm_up, self.warm_up);
         for table in self.node {
@@ -149,6 +151,7 @@ impl File {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scenario::What;
     use super::*;
 
     const HEAD: &str = "name = \"x\"\n";
@@ -176,6 +179,7 @@ mod tests {
             tolerance = "1ms"
             max_rtt = "5ms"
             average = "trimmed"
+            quorum = true
             max_slew = "200ppm"
             step_threshold = "10ms"
             slaves = 2
@@ -191,6 +195,7 @@ mod tests {
             name = "liar"
             faulty = true
             starts = "30s"
+            rank = 7
             clock = { sway = { amplitude = "1ppm", period = "1h" } }
             back = { loss = "0%" }
             [[incident]]
@@ -201,6 +206,10 @@ mod tests {
             at = "6m"
             node = 2
             daemon = "kill"
+            [[incident]]
+            at = "7m"
+            node = 2
+            apart = { from = 3, lasts = "1m" }
         "#;
         let scenario = Scenario::from_toml(text).unwrap();
         let plain = Scenario::from_toml("name = \"all\"\nslaves = 2").unwrap();
@@ -215,7 +224,10 @@ mod tests {
         assert_eq!((other.link.back.loss, liar.link.back.loss), (0.2, 0.0));
         assert_eq!(liar.link.forth.base, liar.link.back.base);
         assert!(liar.link.forth.queue.is_some() && liar.link.back.queue.is_none());
-        assert_eq!(scenario.incidents.len(), 2);
+        assert_eq!((scenario.quorum, liar.rank, other.rank), (true, Some(7), None));
+        assert_eq!(scenario.incidents.len(), 3);
+        let lasts = Some(Span::from_secs(60));
+        assert_eq!(scenario.incidents[2].what, What::Apart { from: 2, lasts });
         assert_eq!(scenario.incidents[0].node, 2);
     }
 

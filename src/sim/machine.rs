@@ -5,7 +5,7 @@ use super::oscillator::{Course, Oscillator};
 use super::scenario::{Draw, Driver, Node, Scenario, StampNoise, What};
 use super::shown::ShownClock;
 use crate::clock::{Adjustment, Quality};
-use crate::proto::{Core, Source, Stamp};
+use crate::proto::{Ballot, Core, Source, Stamp};
 use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time, True};
 use crate::wire::NodeId;
 
@@ -25,6 +25,8 @@ pub(super) struct Boot {
     pub(super) now: Time<Local>,
     pub(super) course: Map<Local, Shown>,
     pub(super) seed: [u8; 32],
+    /// What its disk remembers of the election.
+    pub(super) ballot: Option<Ballot>,
 }
 
 /// Makes the core of a node.
@@ -45,6 +47,10 @@ pub(super) struct Machine {
     /// The running daemon.
     pub(super) core: Option<Box<dyn Core>>,
     timer: Option<Timer>,
+    /// When the last of its datagrams left that arrived anywhere.
+    pub(super) heard: Option<Time<True>>,
+    /// What it has written to its disk.
+    pub(super) ballot: Option<Ballot>,
     pub(super) driver: Driver,
     dice: Dice,
     latest: Time<Local>,
@@ -78,6 +84,8 @@ impl Machine {
             quality: None,
             core: None,
             timer: None,
+            heard: None,
+            ballot: None,
             driver: node.driver,
             dice: Dice::new(seed, Purpose::Driver(index)),
             latest: origin,
@@ -117,7 +125,7 @@ impl Machine {
         let (node, number, course) = (self.index, self.boots, self.clock.map(now));
         let id = NodeId(Dice::new(self.seed, Purpose::Core(node, 0)).number().max(1));
         let seed = Dice::new(self.seed, Purpose::Core(node, number)).seed();
-        self.core = Some(make(Boot { node, id, number, now, course, seed }));
+        self.core = Some(make(Boot { node, id, number, now, course, seed, ballot: self.ballot }));
     }
 
     /// Carries an adjustment out.

@@ -11,6 +11,7 @@ mod catalogue;
 mod clusters;
 mod dice;
 mod file;
+mod handover;
 mod link;
 mod machine;
 mod oscillator;
@@ -28,6 +29,7 @@ mod tables;
 mod world;
 
 pub use bounds::Bounds;
+pub use handover::Handover;
 pub use link::{Link, Mishap, Path, Queue};
 pub use oscillator::Sway;
 pub use outcome::{Falseticker, Happened, Member, Outcome, Stability};

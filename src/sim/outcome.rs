@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::bounds::Bounds;
+use super::handover::Handover;
 
 /// A run's score against the truth.
 ///
@@ -60,6 +61,8 @@ pub struct Outcome {
     pub rounds: u64,
     /// Whose clock did not count, and when.
     pub falsetickers: Vec<Falseticker>,
+    /// Changes of masters.
+    pub handovers: Vec<Handover>,
     /// What became of each node.
     pub members: Vec<Member>,
     /// What the nodes said, but for what every round brings.

@@ -1,7 +1,7 @@
 //! Which nodes count in the score, and when.
 
 use super::machine::Machine;
-use super::scenario::{Node, Scenario, What};
+use super::scenario::{Node, Scenario, Way, What};
 use super::score::Sample;
 use crate::time::{Span, Time, True};
 
@@ -62,6 +62,8 @@ fn changes(scenario: &Scenario, index: usize, node: &Node) -> Vec<(Span, bool)> 
     let changes = incidents.filter_map(|incident| match incident.what {
         What::Start => Some((incident.at, true)),
         What::Kill | What::Stop => Some((incident.at, false)),
+        // Who is cut off for good is not of the cluster any more.
+        What::Cut { way: Way::Both, lasts: None } => Some((incident.at, false)),
         _ => None,
     });
     let mut changes: Vec<_> = node.starts.iter().map(|&at| (at, true)).chain(changes).collect();

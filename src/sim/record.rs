@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::bounds::BoundsBook;
+use super::handover::Handovers;
 use super::machine::Machine;
 use super::outcome::{Falseticker, Happened, Member, Outcome};
 use super::scenario::Scenario;
-use super::score::{Score, seconds};
+use super::score::{Sample, Score, seconds};
 use super::world::{Said, World};
 use crate::proto::Event;
-use crate::time::Offset;
+use crate::time::{Offset, Time, True};
 
 /// What the nodes said.
 pub(super) struct Record {
@@ -18,6 +19,7 @@ pub(super) struct Record {
     exchanges: u64,
     rounds: u64,
     falsetickers: Vec<Falseticker>,
+    handovers: Handovers,
     events: Vec<Happened>,
     left_out: u64,
 }
@@ -30,12 +32,14 @@ impl Record {
             exchanges: 0,
             rounds: 0,
             falsetickers: Vec::new(),
+            handovers: Handovers::default(),
             events: Vec::new(),
             left_out: 0,
         }
     }
 
-    pub(super) fn take(&mut self, said: Said) {
+    pub(super) fn take(&mut self, world: &World<'_>, said: Said) {
+        self.handovers.note(world, &said);
         let at_s = seconds(said.at);
         match &said.event {
             Event::Exchange(_) => self.exchanges += 1,
@@ -58,6 +62,11 @@ impl Record {
         let node = self.names[said.node].clone();
         let by_s = by.map(Offset::as_secs_f64);
         self.events.push(Happened { at_s, node, event, about, by_s });
+    }
+
+    /// Takes note of what all nodes show at `t`.
+    pub(super) fn look(&mut self, t: Time<True>, samples: &[Sample]) {
+        self.handovers.look(t, samples);
     }
 
     fn counts_again(&mut self, node: &str, at_s: f64) {
@@ -99,6 +108,7 @@ impl Record {
             rounds: self.rounds,
             members: self.members(scenario, world, &score),
             mean_s: score.into_means(),
+            handovers: self.handovers.outcome(&self.names, scenario.warm_up.as_secs_f64()),
             falsetickers: self.falsetickers,
             events: self.events,
             events_left_out: self.left_out,
@@ -154,6 +164,19 @@ fn in_words(event: &Event) -> Option<(&'static str, Option<String>, Option<Offse
         Event::NoMaster => ("no_master", None, None),
         Event::Refused(_) => ("refused", None, None),
         Event::Holdover => ("holdover", None, None),
+        Event::StandingBy { who, .. } => ("standing_by", Some(who), None),
+        Event::Claimed { .. } => ("claimed", None, None),
+        Event::StoodBack { master, .. } => ("stood_back", Some(master), None),
+        Event::Elected { .. } => ("elected", None, None),
+        Event::Inherited { .. } => ("inherited", None, None),
+        Event::Outbid { rival, .. } => ("outbid", Some(rival), None),
+        Event::Yielded { to, .. } => ("yielded", to.as_ref(), None),
+        Event::Resigned { heir, .. } => ("resigned", heir.as_ref(), None),
+        Event::OutOfSight { .. } => ("out_of_sight", None, None),
+        Event::InSight => ("in_sight", None, None),
+        Event::Unfit => ("unfit", None, None),
+        Event::Unkept => ("unkept", None, None),
+        Event::Forgetful => ("forgetful", None, None),
         Event::Stepped { by } => ("stepped", None, Some(*by)),
         Event::Round(_) | Event::Exchange(_) | Event::Slot(_) | Event::Adjusted(_) => return None,
     };

@@ -8,9 +8,12 @@ use super::record::Record;
 use super::scenario::Scenario;
 use super::score::{Sample, Score};
 use super::world::{World, address};
-use crate::proto::{Core, Identity, Master, MasterSettings, Slave, SlaveSettings};
+use crate::proto::{
+    Candidate, CandidateSettings, Core, ElectionSettings, Identity, Master, MasterSettings, Slave,
+    SlaveSettings, Start,
+};
 use crate::time::{Span, Time, True};
-use crate::wire::{BootId, Name};
+use crate::wire::{BootId, Name, Rank};
 
 /// The truth is looked at this often.
 const LOOK: Span = Span::from_millis(100);
@@ -37,11 +40,12 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(f64)) -> Out
     let (mut bounds, mut bounds_due) = (BoundsBook::default(), t + scenario.warm_up);
     for look in 0..=looks {
         world.run_until(t);
-        for said in world.said.drain(..) {
-            record.take(said);
+        for said in std::mem::take(&mut world.said) {
+            record.take(&world, said);
         }
         let samples: Vec<Sample> = presence.samples(&world.machines, t).collect();
         score.sample(t, &samples);
+        record.look(t, &samples);
         if t >= bounds_due {
             bounds_due = bounds_due + BOUNDS_EVERY;
             look_at_bounds(&mut bounds, &world, &samples, t);
@@ -57,15 +61,19 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(f64)) -> Out
 /// The slaves' published bounds against their distance from cluster time.
 fn look_at_bounds(book: &mut BoundsBook, world: &World<'_>, samples: &[Sample], t: Time<True>) {
     let Some(cluster) = &world.cluster else { return };
-    let cluster = cluster.error(&world.machines[0], t);
-    for (machine, sample) in world.machines.iter().zip(samples).skip(1) {
+    let cluster = cluster.error(&world.machines[world.master], t);
+    for (index, (machine, sample)) in world.machines.iter().zip(samples).enumerate() {
+        if index == world.master {
+            continue;
+        }
         if let Some((since, quality)) = machine.quality.filter(|_| sample.counts) {
             book.look(t.since(since), quality.max_error, (sample.error - cluster).abs());
         }
     }
 }
 
-/// Makes the daemons: the first node is the master, and all others know its address.
+/// Makes the daemons: the first node is the master, and all others know its address. Of the other
+/// candidates they learn from it.
 fn maker(scenario: &Scenario) -> Maker<'_> {
     Box::new(|boot: Boot| -> Box<dyn Core> {
         let identity = Identity {
@@ -73,17 +81,16 @@ fn maker(scenario: &Scenario) -> Maker<'_> {
             boot: BootId(boot.number),
             name: Name::nearest(&scenario.nodes[boot.node].name),
         };
-        if boot.node == 0 {
-            let settings = MasterSettings {
-                interval: scenario.interval,
-                burst: scenario.burst,
-                tolerance: scenario.tolerance,
-                max_rtt: scenario.max_rtt,
-                average: scenario.average,
-                limits: scenario.limits,
-                ..MasterSettings::new(identity)
-            };
+        if boot.node == 0 && !scenario.has_candidates() {
+            let settings = master(scenario, identity);
             Box::new(Master::new(boot.now, settings, boot.course, boot.seed))
+        } else if boot.node == 0 || scenario.nodes[boot.node].rank.is_some() {
+            Box::new(Candidate::new(
+                boot.now,
+                candidate(scenario, &boot, identity),
+                boot.course,
+                boot.seed,
+            ))
         } else {
             let settings = SlaveSettings {
                 masters: vec![address(0)],
@@ -93,4 +100,36 @@ fn maker(scenario: &Scenario) -> Maker<'_> {
             Box::new(Slave::new(boot.now, settings, boot.course, boot.seed))
         }
     })
+}
+
+fn master(scenario: &Scenario, identity: Identity) -> MasterSettings {
+    MasterSettings {
+        interval: scenario.interval,
+        burst: scenario.burst,
+        tolerance: scenario.tolerance,
+        max_rtt: scenario.max_rtt,
+        average: scenario.average,
+        limits: scenario.limits,
+        ..MasterSettings::new(identity)
+    }
+}
+
+/// The first node begins as master, the others stand by. With a quorum each knows all.
+fn candidate(scenario: &Scenario, boot: &Boot, identity: Identity) -> CandidateSettings {
+    let first = boot.node == 0;
+    let ranked = |index: usize| index == 0 || scenario.nodes[index].rank.is_some();
+    let others = (0..scenario.nodes.len()).filter(|&i| i != boot.node && ranked(i)).map(address);
+    let peers: Vec<_> = if scenario.quorum { others.collect() } else { Vec::new() };
+    let masters = if first { peers.clone() } else { vec![address(0)] };
+    let election = ElectionSettings {
+        rank: Rank(scenario.nodes[boot.node].rank.unwrap_or(0)),
+        peers,
+        quorum: scenario.quorum,
+        start: if first { Start::Master } else { Start::Standby },
+        // A disk that was never written to is one that nobody has voted with yet.
+        ballot: Some(boot.ballot.unwrap_or_default()),
+        ..ElectionSettings::new(identity.id)
+    };
+    let not_before = Time::from_nanos(0);
+    CandidateSettings { master: master(scenario, identity), election, masters, not_before }
 }

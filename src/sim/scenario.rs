@@ -84,6 +84,8 @@ pub struct Node {
     pub faulty: bool,
     /// When its daemon starts, from the beginning; `None`: only by an [`What::Start`].
     pub starts: Option<Span>,
+    /// It may be master, with this rank; the first node begins as one in any case.
+    pub rank: Option<u8>,
 }
 
 /// A direction of a node's network.
@@ -119,6 +121,13 @@ pub enum What {
     Cut {
         /// Which of them.
         way: Way,
+        /// For how long; `None`: for good.
+        lasts: Option<Span>,
+    },
+    /// The packets between it and another node are lost, either way.
+    Apart {
+        /// The other node's index.
+        from: usize,
         /// For how long; `None`: for good.
         lasts: Option<Span>,
     },
@@ -160,6 +169,8 @@ pub struct Scenario {
     pub max_rtt: Span,
     /// How clocks are averaged.
     pub average: Average,
+    /// A master needs the votes of a majority of the nodes that have a rank.
+    pub quorum: bool,
     /// What may be done to the clocks.
     pub limits: Limits,
     /// The machines.
@@ -184,6 +195,11 @@ impl Scenario {
         self.duration = duration;
         self.warm_up = self.warm_up.min(duration.over(2));
         self
+    }
+
+    /// Whether its master is a candidate among others; otherwise it is alone and for good.
+    pub(super) fn has_candidates(&self) -> bool {
+        self.nodes.iter().any(|node| node.rank.is_some())
     }
 
     /// Whether the scenario can be run.

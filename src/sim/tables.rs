@@ -99,6 +99,7 @@ pub(super) struct NodeTable {
     #[serde(default)]
     faulty: bool,
     starts: Option<In<Span>>,
+    rank: Option<u8>,
     clock: Option<ClockTable>,
     link: Option<PathTable>,
     forth: Option<PathTable>,
@@ -115,6 +116,7 @@ pub(super) struct IncidentTable {
     drift: Option<In<Rate>>,
     delay: Option<DelayTable>,
     cut: Option<CutTable>,
+    apart: Option<ApartTable>,
     daemon: Option<Daemon>,
 }
 
@@ -133,6 +135,13 @@ struct DelayTable {
 struct CutTable {
     #[serde(default)]
     way: Direction,
+    lasts: Option<In<Span>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApartTable {
+    from: usize,
     lasts: Option<In<Span>>,
 }
 
@@ -181,6 +190,7 @@ impl NodeTable {
         let node = &mut scenario.nodes[index];
         node.name = self.name.unwrap_or_else(|| node.name.clone());
         node.faulty = self.faulty;
+        node.rank = self.rank.or(node.rank);
         node.starts = self.starts.map_or(node.starts, |starts| Some(starts.0));
         let own = OfNode {
             clock: self.clock,
@@ -290,13 +300,17 @@ impl IncidentTable {
                 lasts: cut.lasts.map(|lasts| lasts.0),
             }),
         );
+        if let Some(apart) = self.apart {
+            let from = index(scenario, apart.from)?;
+            happens.push(What::Apart { from, lasts: apart.lasts.map(|lasts| lasts.0) });
+        }
         happens.extend(self.daemon.map(|daemon| match daemon {
             Daemon::Kill => What::Kill,
             Daemon::Stop => What::Stop,
             Daemon::Start => What::Start,
         }));
         let [what] = happens[..] else {
-            return Err("an incident is one of jump, drift, delay, cut, daemon".to_owned());
+            return Err("an incident is one of jump, drift, delay, cut, apart, daemon".to_owned());
         };
         Ok(Incident { at: self.at.0, node: index(scenario, self.node)?, what })
     }

@@ -88,6 +88,8 @@ pub(super) struct World<'a> {
     directions: BTreeMap<(usize, usize), Direction>,
     pub(super) said: Vec<Said>,
     pub(super) cluster: Option<ClusterTime>,
+    /// Who reigns, by the newest that was elected; the first node where nobody ever was.
+    pub(super) master: usize,
     pub(super) traffic: Traffic,
 }
 
@@ -105,6 +107,7 @@ impl<'a> World<'a> {
             directions: BTreeMap::new(),
             said: Vec::new(),
             cluster: None,
+            master: 0,
             traffic: Traffic::default(),
         };
         for (index, node) in scenario.nodes.iter().enumerate() {
@@ -117,7 +120,11 @@ impl<'a> World<'a> {
                 What::Kill => Happening::Kill,
                 What::Stop => Happening::Stop,
                 What::Start => Happening::Start,
-                What::Jump(_) | What::Drift(_) | What::Delay { .. } | What::Cut { .. } => continue,
+                What::Jump(_)
+                | What::Drift(_)
+                | What::Delay { .. }
+                | What::Cut { .. }
+                | What::Apart { .. } => continue,
             };
             world.plan(Time::from_nanos(0) + incident.at, incident.node, happening);
         }
@@ -213,8 +220,17 @@ impl<'a> World<'a> {
                 core.handle(now, Input::Steered { map });
             }
             Output::Publish(quality) => self.machines[node].quality = Some((self.now, quality)),
+            Output::Keep(ballot) => {
+                self.machines[node].ballot = Some(ballot);
+                core.handle(now, Input::Kept { ballot, written: true });
+            }
             Output::Event(event) => {
-                if let Event::Round(round) = &event {
+                if let Event::Elected { .. } = &event {
+                    self.master = node;
+                }
+                if let Event::Round(round) = &event
+                    && node == self.master
+                {
                     self.cluster = Some(ClusterTime::new(&self.machines[node], self.now, round));
                 }
                 self.said.push(Said { at: self.now, node, event });
@@ -236,6 +252,8 @@ impl<'a> World<'a> {
         };
         if delays.is_empty() {
             self.traffic.lost += 1;
+        } else {
+            self.machines[node].heard = Some(leaves);
         }
         for (to, delay) in delays {
             let bytes = Box::new(*buffer);
@@ -252,6 +270,7 @@ impl<'a> World<'a> {
             for (node, way) in [(to, Way::Forth), (from, Way::Back)] {
                 spells(self.scenario, node, way).for_each(|spell| direction.add(spell));
             }
+            partings(self.scenario, from, to).for_each(|spell| direction.add(spell));
             direction
         })
     }
@@ -269,6 +288,19 @@ fn spells(scenario: &Scenario, node: usize, way: Way) -> impl Iterator<Item = Sp
         let from = Time::from_nanos(0) + incident.at;
         let until = from + lasts.unwrap_or(Span::MAX);
         (on == way || on == Way::Both).then_some(Spell { from, until, add, up_to, cut })
+    })
+}
+
+/// When nothing passes between two nodes.
+fn partings(scenario: &Scenario, one: usize, two: usize) -> impl Iterator<Item = Spell> + '_ {
+    scenario.incidents.iter().filter_map(move |incident| {
+        let What::Apart { from, lasts } = incident.what else { return None };
+        let pair = (incident.node, from);
+        (pair == (one, two) || pair == (two, one)).then(|| {
+            let from = Time::from_nanos(0) + incident.at;
+            let until = from + lasts.unwrap_or(Span::MAX);
+            Spell { from, until, add: Span::ZERO, up_to: Span::ZERO, cut: true }
+        })
     })
 }
 

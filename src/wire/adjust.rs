@@ -44,14 +44,29 @@ pub struct Adjust {
     pub spread: Span,
 }
 
-impl Adjust {
-    pub(super) fn encode(&self, out: &mut Writer<'_>) {
-        out.u32(self.round);
-        out.u8(match self.standing {
+impl Standing {
+    pub(super) const fn number(self) -> u8 {
+        match self {
             Standing::Counted => 0,
             Standing::Spare => 1,
             Standing::Falseticker => 2,
-        });
+        }
+    }
+
+    pub(super) const fn from_number(number: u8) -> Result<Self, Reject> {
+        match number {
+            0 => Ok(Standing::Counted),
+            1 => Ok(Standing::Spare),
+            2 => Ok(Standing::Falseticker),
+            _ => Err(Reject::Field),
+        }
+    }
+}
+
+impl Adjust {
+    pub(super) fn encode(&self, out: &mut Writer<'_>) {
+        out.u32(self.round);
+        out.u8(self.standing.number());
         out.bytes(&[0; 3]);
         out.time(self.map.at);
         out.time(self.map.reads);
@@ -68,12 +83,7 @@ impl Adjust {
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
         let round = body.u32();
-        let standing = match body.u8() {
-            0 => Standing::Counted,
-            1 => Standing::Spare,
-            2 => Standing::Falseticker,
-            _ => return Err(Reject::Field),
-        };
+        let standing = Standing::from_number(body.u8())?;
         body.bytes::<3>();
         Ok(Self {
             round,

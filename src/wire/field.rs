@@ -1,5 +1,7 @@
 //! Reading and writing the fields of a body, in order, big-endian.
 
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
 use byteorder::{BigEndian, ByteOrder};
 
 use super::reject::Reject;
@@ -72,6 +74,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An address; none where the port is 0.
+    pub(super) fn address(&mut self) -> Option<SocketAddr> {
+        let (ip, port) = (Ipv6Addr::from(self.bytes::<16>()), self.u16());
+        let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
+        (port != 0).then_some(SocketAddr::new(ip, port))
+    }
+
     pub(super) fn flag(&mut self) -> Result<bool, Reject> {
         match self.u8() {
             0 => Ok(false),
@@ -128,6 +137,17 @@ impl<'a> Writer<'a> {
     pub(super) fn rate(&mut self, rate: Rate) {
         let parts = (rate.as_ppb() * PER_PPB).round() as i64;
         self.bytes(&parts.clamp(-RATE_LIMIT, RATE_LIMIT).to_be_bytes());
+    }
+
+    /// IPv4 goes as it is mapped into IPv6. A scope of a link-local address stays here: it means
+    /// nothing to another machine.
+    pub(super) fn address(&mut self, addr: Option<SocketAddr>) {
+        let ip = addr.map_or(Ipv6Addr::UNSPECIFIED, |addr| match addr.ip() {
+            IpAddr::V4(four) => four.to_ipv6_mapped(),
+            IpAddr::V6(six) => six,
+        });
+        self.bytes(&ip.octets());
+        self.u16(addr.map_or(0, |addr| addr.port()));
     }
 
     pub(super) fn flag(&mut self, flag: bool) {

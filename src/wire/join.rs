@@ -14,6 +14,8 @@ pub struct Join {
     pub name: Name,
     /// The rate of cluster time against its Local that the slave remembers from before.
     pub saved_rate: Option<Rate>,
+    /// It stands by: it may become master, with the rank of the header.
+    pub standby: bool,
 }
 
 impl Join {
@@ -22,12 +24,14 @@ impl Join {
         out.bytes(&self.name.to_field());
         out.rate(self.saved_rate.unwrap_or(Rate::ZERO));
         out.flag(self.saved_rate.is_some());
+        out.flag(self.standby);
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
         let nonce = body.u64();
         let name = Name::from_field(&body.bytes())?;
         let rate = body.rate()?;
-        Ok(Self { nonce, name, saved_rate: body.flag()?.then_some(rate) })
+        let saved_rate = body.flag()?.then_some(rate);
+        Ok(Self { nonce, name, saved_rate, standby: body.flag()? })
     }
 }

@@ -1,5 +1,6 @@
 //! Leave: a node goes.
 
+use super::NodeId;
 use super::field::{Reader, Writer};
 use super::reject::Reject;
 
@@ -18,6 +19,8 @@ pub enum LeaveReason {
 pub struct Leave {
     /// Why.
     pub reason: LeaveReason,
+    /// The standby that a master hands over to; [`NodeId::UNKNOWN`]: none.
+    pub heir: NodeId,
 }
 
 impl Leave {
@@ -26,13 +29,17 @@ impl Leave {
             LeaveReason::Shutdown => 0,
             LeaveReason::Elsewhere => 1,
         });
+        out.bytes(&[0; 7]);
+        out.u64(self.heir.0);
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
-        match body.u8() {
-            0 => Ok(Self { reason: LeaveReason::Shutdown }),
-            1 => Ok(Self { reason: LeaveReason::Elsewhere }),
-            _ => Err(Reject::Field),
-        }
+        let reason = match body.u8() {
+            0 => LeaveReason::Shutdown,
+            1 => LeaveReason::Elsewhere,
+            _ => return Err(Reject::Field),
+        };
+        body.bytes::<7>();
+        Ok(Self { reason, heir: NodeId(body.u64()) })
     }
 }

@@ -3,7 +3,8 @@
 use super::field::{Reader, Writer};
 use super::reject::Reject;
 use super::{
-    Adjust, BODY_LEN, Buffer, Header, Join, LEN, Leave, Poll, Reply, TRAILER_LEN, Welcome, header,
+    Adjust, Announce, BODY_LEN, Buffer, Claim, Entry, Grant, Header, Join, LEN, Leave, Poll, Reply,
+    TRAILER_LEN, Welcome, header,
 };
 
 /// The messages, by duty. The field layouts are with each type.
@@ -21,6 +22,14 @@ pub enum Message {
     Reply(Reply),
     /// The master's delta for one slave.
     Adjust(Adjust),
+    /// A master says that it reigns.
+    Announce(Announce),
+    /// A candidate asks for the mastership.
+    Claim(Claim),
+    /// The answer to a claim.
+    Grant(Grant),
+    /// A line of the master's table, for its standbys.
+    Entry(Entry),
 }
 
 impl Message {
@@ -32,6 +41,10 @@ impl Message {
             Message::Poll(_) => 4,
             Message::Reply(_) => 5,
             Message::Adjust(_) => 6,
+            Message::Announce(_) => 7,
+            Message::Claim(_) => 8,
+            Message::Grant(_) => 9,
+            Message::Entry(_) => 10,
         }
     }
 }
@@ -59,6 +72,10 @@ impl Datagram {
             Message::Poll(m) => m.encode(writer),
             Message::Reply(m) => m.encode(writer),
             Message::Adjust(m) => m.encode(writer),
+            Message::Announce(m) => m.encode(writer),
+            Message::Claim(m) => m.encode(writer),
+            Message::Grant(m) => m.encode(writer),
+            Message::Entry(m) => m.encode(writer),
         }
         debug_assert_eq!(trailer.len(), TRAILER_LEN);
         trailer.fill(0);
@@ -82,6 +99,10 @@ impl Datagram {
             4 => Message::Poll(Poll::decode(reader)?),
             5 => Message::Reply(Reply::decode(reader)?),
             6 => Message::Adjust(Adjust::decode(reader)?),
+            7 => Message::Announce(Announce::decode(reader)?),
+            8 => Message::Claim(Claim::decode(reader)?),
+            9 => Message::Grant(Grant::decode(reader)?),
+            10 => Message::Entry(Entry::decode(reader)?),
             _ => return Err(Reject::Type),
         };
         Ok(Self { header, message })

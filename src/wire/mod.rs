@@ -9,7 +9,11 @@
 //! that has a range. It cannot panic on any input, and it does not allocate but for names.
 
 mod adjust;
+mod announce;
+mod claim;
+mod entry;
 mod field;
+mod grant;
 mod header;
 mod join;
 mod leave;
@@ -21,6 +25,10 @@ mod reply;
 mod welcome;
 
 pub use adjust::{Adjust, Standing};
+pub use announce::{Announce, Candidate};
+pub use claim::{Claim, Request};
+pub use entry::Entry;
+pub use grant::{Grant, Sighting, Verdict};
 pub use header::{BootId, Header, NodeId, Rank, Term};
 pub use join::Join;
 pub use leave::{Leave, LeaveReason};

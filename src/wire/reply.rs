@@ -1,5 +1,6 @@
 //! Reply: the slave answers a poll.
 
+use super::NodeId;
 use super::field::{Reader, Writer};
 use super::reject::Reject;
 use crate::time::{Map, Offset, Rate, Remote, Shown, Span, Time};
@@ -43,6 +44,10 @@ pub struct Reply {
     pub applied: u32,
     /// How often its clock was stepped since it booted, saturating.
     pub steps: u16,
+    /// It stands by: it may become master, with the rank of the header.
+    pub standby: bool,
+    /// The master that it obeys; [`NodeId::UNKNOWN`]: none yet. It may answer others too.
+    pub obeys: NodeId,
 }
 
 impl Reply {
@@ -67,6 +72,9 @@ impl Reply {
         out.rate(self.rate);
         out.span(self.error);
         out.u32(self.applied);
+        out.flag(self.standby);
+        out.bytes(&[0; 3]);
+        out.u64(self.obeys.0);
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
@@ -78,7 +86,7 @@ impl Reply {
         let steps = body.u16();
         body.u16();
         let corrected = Correction { nonce: body.u64(), t3: body.local(), source: t3_source };
-        Ok(Self {
+        let mut reply = Self {
             nonce,
             t2,
             t3,
@@ -91,7 +99,12 @@ impl Reply {
             error: body.span()?,
             applied: body.u32(),
             steps,
-        })
+            standby: body.flag()?,
+            obeys: NodeId::UNKNOWN,
+        };
+        body.bytes::<3>();
+        reply.obeys = NodeId(body.u64());
+        Ok(reply)
     }
 }
 

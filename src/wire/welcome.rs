@@ -1,5 +1,7 @@
 //! Welcome: a master's answer to a join.
 
+use std::net::SocketAddr;
+
 use super::field::{Reader, Writer};
 use super::name::Name;
 use super::reject::Reject;
@@ -12,6 +14,8 @@ pub enum Admission {
     Accepted,
     /// The roster is full.
     Full,
+    /// This node is no master, but there is one here.
+    Elsewhere(SocketAddr),
 }
 
 /// Master to slave.
@@ -33,25 +37,28 @@ impl Welcome {
         out.u8(match self.admission {
             Admission::Accepted => 0,
             Admission::Full => 1,
+            Admission::Elsewhere(_) => 2,
         });
         out.bytes(&[0; 7]);
         out.span(self.interval);
         out.bytes(&self.name.to_field());
+        out.address(match self.admission {
+            Admission::Elsewhere(addr) => Some(addr),
+            Admission::Accepted | Admission::Full => None,
+        });
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
         let nonce = body.u64();
-        let admission = match body.u8() {
-            0 => Admission::Accepted,
-            1 => Admission::Full,
+        let number = body.u8();
+        body.bytes::<7>();
+        let (interval, name) = (body.span()?, Name::from_field(&body.bytes())?);
+        let admission = match (number, body.address()) {
+            (0, _) => Admission::Accepted,
+            (1, _) => Admission::Full,
+            (2, Some(addr)) => Admission::Elsewhere(addr),
             _ => return Err(Reject::Field),
         };
-        body.bytes::<7>();
-        Ok(Self {
-            nonce,
-            admission,
-            interval: body.span()?,
-            name: Name::from_field(&body.bytes())?,
-        })
+        Ok(Self { nonce, admission, interval, name })
     }
 }

@@ -101,6 +101,7 @@ impl Master {
         header: &Header,
         reply: &Reply,
     ) {
+        let own = self.settings.identity.id;
         let Some(member) = self.roster.get(place) else { return };
         let (addr, first) = (member.who.addr, !member.known);
         let same = member.who.id == header.sender && member.boot == header.boot;
@@ -115,6 +116,8 @@ impl Master {
         let Some(member) = self.roster.get_mut(place) else { return };
         member.replied = true;
         member.known = true;
+        member.standby = reply.standby.then_some(header.rank);
+        member.loyal = reply.obeys == own;
         let back = std::mem::take(&mut member.missed);
         let who = member.who.clone();
         if first {
@@ -194,10 +197,20 @@ impl Master {
     }
 
     /// A member's first slot: in this round if its moment is still to come, else in the next.
-    fn give_slot(&mut self, now: Time<Local>, place: Place) {
+    pub(in crate::proto) fn give_slot(&mut self, now: Time<Local>, place: Place) {
         let slot = self.began + self.phase(place);
         let at = if slot > now { slot } else { slot + self.settings.interval };
         self.agenda.add(at, Due::Poll { place, index: 0 });
+    }
+
+    /// As [`Master::give_slot`], but within the first quarter of the round: who had a master until
+    /// now has waited long enough.
+    pub(super) fn hasten_slot(&mut self, now: Time<Local>, place: Place) {
+        let phase = self.phase(place);
+        if let Some(member) = self.roster.get_mut(place) {
+            member.nominal = Some(now + phase);
+            self.agenda.add(now + phase.over(4), Due::Poll { place, index: 0 });
+        }
     }
 
     /// Where in the round a slot begins: multiples of the golden ratio spread any number of them

@@ -69,16 +69,18 @@ impl Master {
         if known {
             self.report(now, place);
             self.pending.push_back(Pending::Adjust { place });
+            self.brief(place);
         }
         self.next_slot(now, at, place);
     }
 
     /// The same moment of the next round; of a later one, where we slept through some.
     fn next_slot(&mut self, now: Time<Local>, at: Time<Local>, place: Place) {
-        let Some(member) = self.roster.get(place) else { return };
-        let burst = if member.known { self.settings.burst } else { PROBE_BURST };
-        let length = self.burst_gap().times(u32::from(burst) - 1) + self.patience();
-        let begun = at - length;
+        let (whole, gap, patience) = (self.settings.burst, self.burst_gap(), self.patience());
+        let Some(member) = self.roster.get_mut(place) else { return };
+        let burst = if member.known { whole } else { PROBE_BURST };
+        let length = gap.times(u32::from(burst) - 1) + patience;
+        let begun = member.nominal.take().unwrap_or(at - length);
         let next = next_beat(begun, self.settings.interval, now);
         self.agenda.add(next, Due::Poll { place, index: 0 });
     }
@@ -126,7 +128,7 @@ impl Master {
             map,
             delta: -ahead_of(shown, map.reads),
             sigma: estimate.sigma,
-            bound: estimate.bound,
+            bound: estimate.bound + self.beyond_sight(now),
             lasts: self.settings.interval.times(LASTS_INTERVALS),
             interval: self.settings.interval,
             members: summary.members,
@@ -154,8 +156,10 @@ impl Master {
             self.said.alone = true;
             self.tell(Event::Alone);
         }
+        self.look_round(now);
         self.aim(now, &wheel, &readings);
         self.sum_up(&readings);
+        self.hold_court();
         self.round = self.round.wrapping_add(1).max(1);
         self.began = now;
         let next = next_beat(now, self.settings.interval, now);
@@ -233,7 +237,7 @@ impl Master {
         let until = now + self.settings.interval.times(LASTS_INTERVALS);
         // Cluster time is a map of our own Local, with nothing on the way that could be wrong; but
         // where the others are is known no better than to them.
-        let bound = typical_bound(readings);
+        let bound = typical_bound(readings) + self.beyond_sight(now);
         let sigma = self.summary.map_or(bound, |summary| summary.spread.min(bound));
         let target = Target { map, sigma, bound, until };
         let publish: Output = self.steering.aim(now, target);

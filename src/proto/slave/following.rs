@@ -5,34 +5,30 @@ use std::net::SocketAddr;
 use rand_chacha::rand_core::Rng;
 
 use super::{
-    Drop, Event, Header, Local, Name, NodeId, Pending, Rank, Slave, Span, Term, Time, Who,
+    Drop, Event, Grant, Header, Local, Meeting, Name, Pending, Slave, Span, Term, Time, Who,
 };
-use crate::wire::{Admission, BootId, Leave, Welcome};
+use crate::proto::title::{Obeyed, silence};
+use crate::wire::{Admission, Announce, Claim, Leave, Request, Sighting, Verdict, Welcome};
 
 /// Spacing of joins while nobody answers, first and at most; each is drawn within ±50 %.
 const JOIN_FIRST: Span = Span::from_millis(500);
 const JOIN_MOST: Span = Span::from_secs(8);
 /// So many joins without an answer, and the slave says that there is no master.
 const JOIN_PATIENCE: u32 = 4;
-/// A master that was not heard for so many of its intervals is silent.
-const SILENT_INTERVALS: u32 = 3;
-const SILENT_LEAST: Span = Span::from_millis(500);
+/// So many candidates are remembered beside those from the settings.
+const MAX_CANDIDATES: usize = 16;
 
-/// The master that is obeyed.
+/// What is known of the master that is obeyed, beyond its title.
 #[derive(Debug, Clone)]
 pub(super) struct Master {
     pub(super) who: Who,
-    pub(super) boot: BootId,
-    pub(super) claim: Claim,
-    pub(super) interval: Span,
-    pub(super) heard: Time<Local>,
     pub(super) silent: bool,
-    /// Newest round applied; 0: none.
+    /// Newest round applied in its present term; 0: none.
     pub(super) applied: u32,
+    term: Term,
+    /// When it last polled us.
+    polled: Time<Local>,
 }
-
-/// What decides between two masters: the higher one is followed.
-pub(super) type Claim = (Term, Rank, NodeId);
 
 /// Looking for a master.
 #[derive(Debug, Clone)]
@@ -40,6 +36,8 @@ pub(super) struct Search {
     pub(super) next: Option<Time<Local>>,
     pub(super) attempts: u32,
     pub(super) nonce: u64,
+    /// Where the next join goes, if somebody said that a master is there.
+    pub(super) hint: Option<SocketAddr>,
     pub(super) said_none: bool,
     pub(super) said_refused: bool,
 }
@@ -47,50 +45,50 @@ pub(super) struct Search {
 impl Search {
     /// A search that begins at `next`, or not at all.
     pub(super) fn new(next: Option<Time<Local>>) -> Self {
-        Self { next, attempts: 0, nonce: 0, said_none: false, said_refused: false }
+        Self { next, attempts: 0, nonce: 0, hint: None, said_none: false, said_refused: false }
     }
 }
 
 impl Slave {
-    /// Makes sure that we follow the sender, or says that we do not.
-    pub(super) fn obey(
+    /// Whether a master may speak from there: one of the settings, or one that our master named.
+    pub(super) fn admits(&self, from: SocketAddr) -> bool {
+        let masters = &self.settings.masters;
+        masters.is_empty() || masters.contains(&from) || self.candidates.contains(&from)
+    }
+
+    /// Decides by a datagram of a master whether it is obeyed, or answered at least.
+    pub(super) fn meet(
         &mut self,
         now: Time<Local>,
         from: SocketAddr,
         header: &Header,
-    ) -> Result<(), Drop> {
-        let claim = (header.term, header.rank, header.sender);
-        if let Some(master) = &mut self.master {
-            if master.who.id == header.sender && master.boot == header.boot {
-                master.heard = now;
-                master.silent = false;
-                master.claim = claim;
-                master.who.addr = from;
-                return Ok(());
+        proves: bool,
+    ) -> Result<Meeting, Drop> {
+        let meeting = self.allegiance.meet(now, from, header, proves);
+        match meeting {
+            Meeting::Ours => {
+                if let Some(master) = &mut self.master {
+                    master.silent = false;
+                    master.who.addr = from;
+                    if master.term < header.term {
+                        (master.term, master.applied) = (header.term, 0);
+                    }
+                }
             }
-            // The same process restarted, at the same address or under the same id.
-            let restarted = master.who.id == header.sender || master.who.addr == from;
-            if !restarted && !master.silent && claim <= master.claim {
-                return Err(Drop::NotOurMaster);
-            }
+            Meeting::Change => self.follow(now, from, header),
+            Meeting::Wait => {}
+            Meeting::Foreign => return Err(Drop::NotOurMaster),
+            Meeting::Stale => return Err(Drop::Stale),
         }
-        self.follow(now, from, header);
-        Ok(())
+        Ok(meeting)
     }
 
     fn follow(&mut self, now: Time<Local>, from: SocketAddr, header: &Header) {
         // Until a welcome tells its name it is called by its address.
         let name = Name::nearest(&from.to_string());
         let who = Who { id: header.sender, name, addr: from };
-        self.master = Some(Master {
-            who,
-            boot: header.boot,
-            claim: (header.term, header.rank, header.sender),
-            interval: Span::from_secs(1),
-            heard: now,
-            silent: false,
-            applied: 0,
-        });
+        let term = header.term;
+        self.master = Some(Master { who, silent: false, applied: 0, term, polled: now });
         self.search.said_none = false;
         self.search.said_refused = false;
         self.correction = None;
@@ -117,21 +115,118 @@ impl Slave {
         if self.search.next.is_none() || welcome.nonce != self.search.nonce {
             return Err(Drop::Unasked);
         }
-        if welcome.admission == Admission::Full {
-            if !std::mem::replace(&mut self.search.said_refused, true) {
-                self.tell(Event::Refused(from));
+        match welcome.admission {
+            Admission::Accepted => {}
+            Admission::Full => {
+                if !std::mem::replace(&mut self.search.said_refused, true) {
+                    self.tell(Event::Refused(from));
+                }
+                return Err(Drop::Full);
             }
-            return Err(Drop::Full);
+            Admission::Elsewhere(addr) => {
+                self.seek(now, addr);
+                return Ok(());
+            }
         }
-        self.obey(now, from, header)?;
+        let meeting = self.meet(now, from, header, true)?;
         self.search.next = None;
         self.search.attempts = 0;
+        if meeting == Meeting::Wait {
+            return Ok(());
+        }
+        self.allegiance.set_interval(welcome.interval);
         if let Some(master) = &mut self.master {
             master.who.name = welcome.name.clone();
-            master.interval = welcome.interval;
         }
         self.announce();
         Ok(())
+    }
+
+    /// A poll came from our master.
+    pub(super) fn note_poll(&mut self, now: Time<Local>) {
+        if let Some(master) = &mut self.master {
+            master.polled = now;
+        }
+    }
+
+    /// A master says that it reigns, and who stands by.
+    pub(super) fn on_announce(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        announce: &Announce,
+    ) -> Result<(), Drop> {
+        let follows = self.master.is_some();
+        let known = self.allegiance.master().map(|master| (master.title, master.proven));
+        match self.allegiance.clone().meet(now, from, header, false) {
+            Meeting::Ours => {
+                self.meet(now, from, header, false)?;
+                self.allegiance.set_interval(announce.interval);
+                let listed = announce.candidates.iter().flatten();
+                listed.for_each(|candidate| self.learn(candidate.addr));
+                // It reigns, but has not taken us in, or has let us go.
+                let unproven = known.is_some_and(|(_, proven)| !proven);
+                let patience = silence(announce.interval);
+                let passed_over =
+                    self.master.as_ref().is_some_and(|m| now.since(m.polled) >= patience);
+                if (unproven || passed_over) && self.search.next.is_none() {
+                    self.seek(now, from);
+                }
+            }
+            // It may not know of us.
+            Meeting::Change | Meeting::Wait => {
+                if self.search.hint.is_none() && (follows || self.search.next.is_none()) {
+                    self.seek(now, from);
+                }
+            }
+            Meeting::Foreign => return Err(Drop::NotOurMaster),
+            Meeting::Stale => return Err(Drop::Stale),
+        }
+        Ok(())
+    }
+
+    /// A candidate wants to know whether we hear a master.
+    pub(super) fn on_claim(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        claim: Claim,
+    ) -> Result<(), Drop> {
+        if claim.request != Request::Ask {
+            return Err(Drop::WrongRole);
+        }
+        let living = |m: &&Obeyed| m.proven && m.lives(now) && m.title.id != header.sender;
+        let master = self.allegiance.master().filter(living).map(|m| Sighting {
+            id: m.title.id,
+            term: m.title.term,
+            rank: m.title.rank,
+            addr: Some(m.addr),
+        });
+        let verdict = if master.is_some() { Verdict::MasterLives } else { Verdict::NoVote };
+        let term = self.allegiance.master().map_or(Term(0), |master| master.title.term);
+        let grant = Grant { nonce: claim.nonce, term, verdict, remembers: false, master };
+        self.queue(Pending::Grant(from, header.sender, grant));
+        Ok(())
+    }
+
+    /// Another place where masters may be; beyond the limit the oldest is forgotten.
+    fn learn(&mut self, addr: SocketAddr) {
+        if self.settings.masters.contains(&addr) || self.candidates.contains(&addr) {
+            return;
+        }
+        if self.candidates.len() == MAX_CANDIDATES {
+            self.candidates.remove(0);
+        }
+        self.candidates.push(addr);
+    }
+
+    /// Somebody says that there is a master: asks there next, at once.
+    pub(in crate::proto) fn seek(&mut self, now: Time<Local>, addr: SocketAddr) {
+        self.learn(addr);
+        self.search.hint = Some(addr);
+        self.search.next = Some(now);
     }
 
     pub(super) fn on_leave(
@@ -142,6 +237,7 @@ impl Slave {
         leave: Leave,
     ) -> Result<(), Drop> {
         self.ours(from, header)?;
+        self.allegiance.end();
         if let Some(master) = self.master.take() {
             self.tell(Event::MasterLeft { who: master.who, reason: leave.reason });
         }
@@ -151,17 +247,20 @@ impl Slave {
 
     /// Starts to look for a master, after a pause drawn so that many slaves do not ask at once.
     fn look_again(&mut self, now: Time<Local>) {
-        if !self.settings.masters.is_empty() {
+        if !(self.settings.masters.is_empty() && self.candidates.is_empty()) {
             self.search.attempts = 0;
             self.search.next = Some(now + self.around(JOIN_FIRST));
         }
     }
 
-    pub(super) fn ours(&self, from: SocketAddr, header: &Header) -> Result<&Master, Drop> {
-        self.master
-            .as_ref()
-            .filter(|m| m.who.id == header.sender && m.boot == header.boot && m.who.addr == from)
-            .ok_or(Drop::NotOurMaster)
+    pub(in crate::proto) fn ours(
+        &self,
+        from: SocketAddr,
+        header: &Header,
+    ) -> Result<&Obeyed, Drop> {
+        let ours =
+            |m: &&Obeyed| m.title.id == header.sender && m.boot == header.boot && m.addr == from;
+        self.allegiance.master().filter(ours).ok_or(Drop::NotOurMaster)
     }
 
     /// Deadlines that have come.
@@ -179,11 +278,14 @@ impl Slave {
         }
     }
 
-    /// Asks the next of the configured addresses for admission.
+    /// Asks the next of the addresses for admission.
     fn join(&mut self, now: Time<Local>) {
         let attempts = self.search.attempts;
-        let count = self.settings.masters.len() as u32;
-        let Some(&to) = self.settings.masters.get((attempts % count.max(1)) as usize) else {
+        let places = self.settings.masters.len() + self.candidates.len();
+        let count = (places as u32).max(1);
+        let turn = (attempts % count) as usize;
+        let mut places = self.settings.masters.iter().chain(&self.candidates);
+        let Some(to) = self.search.hint.take().or_else(|| places.nth(turn).copied()) else {
             self.search.next = None;
             return;
         };
@@ -195,13 +297,13 @@ impl Slave {
         self.search.nonce = self.rng.next_u64();
         let pause = JOIN_FIRST.times(1 << (attempts / count).min(4)).min(JOIN_MOST);
         self.search.next = Some(now + self.around(pause));
-        self.pending.push_back(Pending::Join(to));
+        self.queue(Pending::Join(to));
     }
 
     /// When the master's silence is to be noticed.
     pub(super) fn silence(&self) -> Option<Time<Local>> {
-        let master = self.master.as_ref().filter(|master| !master.silent)?;
-        Some(master.heard + master.interval.times(SILENT_INTERVALS).max(SILENT_LEAST))
+        self.master.as_ref().filter(|master| !master.silent)?;
+        self.allegiance.master().map(|master| master.heard + silence(master.interval))
     }
 
     /// `span`, drawn evenly from a half to one and a half times its length.

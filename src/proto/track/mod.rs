@@ -14,6 +14,7 @@ mod filter;
 mod guard;
 mod law;
 mod normal;
+mod warm;
 mod wheel;
 
 use bank::Bank;
@@ -21,6 +22,7 @@ use bound::{Corridor, rho};
 use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
+pub use warm::Prior;
 use wheel::Home;
 pub use wheel::{Flywheel, Wheel};
 
@@ -163,13 +165,15 @@ struct State {
 #[derive(Debug, Clone, Default)]
 pub struct Track {
     prior_rate: Option<Rate>,
+    /// What another master knew; until the track knows better itself.
+    warm: Option<Prior>,
     state: Option<State>,
 }
 
 impl Track {
     /// A track that knows nothing but, perhaps, the rate of the slave's Local against ours.
     pub fn new(prior_rate: Option<Rate>) -> Self {
-        Self { prior_rate, state: None }
+        Self { prior_rate, warm: None, state: None }
     }
 
     /// Takes an exchange in. Exchanges come in the order of their polls; one that is older than
@@ -188,6 +192,9 @@ impl Track {
         let young = state.exchanges < HISTORY;
         if young && state.rivals(&sample) {
             return self.start(exchange, wheel, None);
+        }
+        if !young {
+            self.warm = None;
         }
         if silent > STALE {
             let (rate, variance) = (state.bank.blend().mean[1], state.bank.blend().cov[3]);
@@ -243,10 +250,11 @@ impl Track {
         let (y, sigma) = rate.unwrap_or((home.rate, RATE_UNKNOWN));
         // x = (f − b)/2 and D = (f + b)/2 as far as one exchange tells; the floor is somewhere
         // between nothing and D, and x off by as much as D may be.
-        let filter = Filter {
+        let mut filter = Filter {
             mean: [home.deviation, y, FLOOR_GUESS * half],
             cov: [half * half / 4.0, 0.0, 0.0, sigma * sigma, 0.0, half * half / 8.0],
         };
+        self.warm = self.warm.filter(|prior| prior.pour(&mut filter, exchange, &home));
         let noise = source.noise().as_secs_f64();
         let bank = match self.state.take() {
             Some(State { mut bank, .. }) => {

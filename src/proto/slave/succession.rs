@@ -1,0 +1,94 @@
+//! A slave that was, or will be, a master.
+
+use super::{
+    Buffer, Counters, Datagram, Header, Local, Message, NodeId, Output, Pending, Sanity, Search,
+    Shown, Slave, SlaveSettings, SocketAddr, Term, Time, Who,
+};
+use crate::proto::parts::Parts;
+use crate::proto::title::{Allegiance, Obeyed};
+
+impl Slave {
+    /// A slave made of what a node carries over; it looks for a master at once.
+    pub(in crate::proto) fn resume(
+        now: Time<Local>,
+        settings: SlaveSettings,
+        parts: Parts,
+    ) -> Self {
+        let next = (!settings.masters.is_empty()).then_some(now);
+        let outputs = parts.outputs.into_iter().map(Pending::Output);
+        Self {
+            rng: parts.rng,
+            steering: parts.steering,
+            sanity: Sanity::default(),
+            allegiance: Allegiance::default(),
+            master: None,
+            candidates: Vec::new(),
+            search: Search::new(next),
+            replies: Default::default(),
+            answered: Default::default(),
+            pending: outputs.collect(),
+            correction: None,
+            awaited: None,
+            transmit_stamps: parts.transmit_stamps,
+            sequence: parts.sequence,
+            counters: parts.counters,
+            stopping: false,
+            settings,
+        }
+    }
+
+    /// Leaves the role.
+    pub(in crate::proto) fn into_parts(self) -> Parts {
+        let outputs = self.pending.into_iter().filter_map(|pending| match pending {
+            Pending::Output(output) => Some(output),
+            _ => None,
+        });
+        Parts {
+            rng: self.rng,
+            steering: self.steering,
+            counters: self.counters,
+            sequence: self.sequence,
+            transmit_stamps: self.transmit_stamps,
+            outputs: outputs.collect(),
+        }
+    }
+
+    /// The master that is obeyed.
+    pub(in crate::proto) fn obeyed(&self) -> Option<&Obeyed> {
+        self.allegiance.master()
+    }
+
+    /// Whether nothing waits for the driver.
+    pub(in crate::proto) fn has_said_all(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// The master that is obeyed, by its name.
+    pub(in crate::proto) fn followed(&self) -> Option<&Who> {
+        self.master.as_ref().map(|master| &master.who)
+    }
+
+    /// What the clock shows.
+    pub(in crate::proto) fn shown(&self, now: Time<Local>) -> Time<Shown> {
+        self.steering.course().reading(now)
+    }
+
+    pub(in crate::proto) fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// Sends a message of the election's, in the highest term that is known.
+    pub(in crate::proto) fn send_for_candidate(
+        &mut self,
+        receiver: NodeId,
+        message: Message,
+        to: SocketAddr,
+        term: Term,
+        buffer: &mut Buffer,
+    ) -> Output {
+        let header = Header { term, ..self.header(receiver) };
+        self.counters.sent += 1;
+        Datagram { header, message }.encode(buffer);
+        Output::Send { to, token: None }
+    }
+}

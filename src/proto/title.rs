@@ -1,0 +1,182 @@
+//! What decides between masters, and whom a node obeys.
+
+use std::net::SocketAddr;
+
+use crate::time::{Local, Span, Time};
+use crate::wire::{BootId, Header, NodeId, Rank, Term};
+
+/// A master's claim to be obeyed. The greater is followed: the later term, in one term the higher
+/// rank, in one rank the greater id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Title {
+    /// The number of the reign.
+    pub term: Term,
+    /// The priority of the node that reigns.
+    pub rank: Rank,
+    /// The node that reigns.
+    pub id: NodeId,
+}
+
+impl Title {
+    /// The title in which a master sends this.
+    pub fn of(header: &Header) -> Self {
+        Self { term: header.term, rank: header.rank, id: header.sender }
+    }
+}
+
+/// A master that was not heard for so many of its intervals is silent.
+pub(super) const SILENT_INTERVALS: u32 = 3;
+pub(super) const SILENT_LEAST: Span = Span::from_millis(500);
+/// A master that was heard within so many tenths of its interval lives: it speaks once in each, and
+/// others than we may have heard it an interval later than we did.
+const ALIVE_TENTHS: u32 = 15;
+/// So many intervals two living masters have to settle who goes on before a slave changes over.
+const SETTLE_INTERVALS: u32 = 2;
+
+/// How long a master of this interval may be silent.
+pub(super) fn silence(interval: Span) -> Span {
+    interval.times(SILENT_INTERVALS).max(SILENT_LEAST)
+}
+
+/// The master that a node obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Obeyed {
+    /// Its title, the highest it was heard with.
+    pub title: Title,
+    /// Its process.
+    pub boot: BootId,
+    /// Where it is reached.
+    pub addr: SocketAddr,
+    /// Its interval; a second until it is known.
+    pub interval: Span,
+    /// When it was last heard.
+    pub heard: Time<Local>,
+    /// It has shown that it hears us too. Until then it keeps nobody else off.
+    pub proven: bool,
+}
+
+impl Obeyed {
+    /// Whether it was heard so lately that it must be taken for alive.
+    pub fn lives(&self, now: Time<Local>) -> bool {
+        now.since(self.heard) < self.interval.over(10).times(ALIVE_TENTHS)
+    }
+
+    /// Whether it has been silent for too long.
+    pub fn is_silent(&self, now: Time<Local>) -> bool {
+        now.since(self.heard) >= silence(self.interval)
+    }
+}
+
+/// What becomes of a datagram by the master that sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meeting {
+    /// It is our master's.
+    Ours,
+    /// The sender is our master from now on.
+    Change,
+    /// The sender has the higher title, but ours lives: the two may settle it yet.
+    Wait,
+    /// The sender has no claim on us.
+    Foreign,
+    /// It is our master's, from before it took a higher term.
+    Stale,
+}
+
+/// Whom a node obeys: nobody, or exactly one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Allegiance {
+    master: Option<Obeyed>,
+    /// The highest title above our living master's, and since when it is known.
+    rival: Option<(Title, Time<Local>)>,
+}
+
+impl Allegiance {
+    /// The master that is obeyed.
+    pub fn master(&self) -> Option<&Obeyed> {
+        self.master.as_ref()
+    }
+
+    /// Decides by a datagram of a master. `proves`: its sender has shown that it hears us, as an
+    /// adjust or a welcome does and a poll does not. Who only talks is no reason to leave a master
+    /// that lives.
+    pub fn meet(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        proves: bool,
+    ) -> Meeting {
+        let title = Title::of(header);
+        let meeting = self.judge(now, from, header, proves);
+        match meeting {
+            Meeting::Ours => self.hear(now, from, header, proves),
+            Meeting::Change => {
+                let (interval, boot) = (Span::from_secs(1), header.boot);
+                let (addr, heard, proven) = (from, now, proves);
+                self.master = Some(Obeyed { title, boot, addr, interval, heard, proven });
+                self.rival = None;
+            }
+            Meeting::Wait if proves => {
+                if self.rival.is_none_or(|(known, _)| known.id != title.id) {
+                    self.rival = Some((title, now));
+                }
+            }
+            Meeting::Wait | Meeting::Foreign | Meeting::Stale => {}
+        }
+        meeting
+    }
+
+    fn judge(&self, now: Time<Local>, from: SocketAddr, header: &Header, proves: bool) -> Meeting {
+        let Some(master) = &self.master else { return Meeting::Change };
+        let title = Title::of(header);
+        if master.title.id == title.id && master.boot == header.boot {
+            // A poll may show that it has moved; its word from elsewhere is not believed before.
+            return match title < master.title {
+                true => Meeting::Stale,
+                false if proves && master.addr != from => Meeting::Foreign,
+                false => Meeting::Ours,
+            };
+        }
+        // The same node restarted: its old process is no more.
+        let restarted = master.title.id == title.id || master.addr == from;
+        if restarted || master.is_silent(now) {
+            return Meeting::Change;
+        }
+        if !master.proven && (proves || title > master.title) {
+            return Meeting::Change;
+        }
+        if title <= master.title {
+            return Meeting::Foreign;
+        }
+        let settle = master.interval.times(SETTLE_INTERVALS);
+        let settled = self
+            .rival
+            .is_some_and(|(rival, since)| rival.id == title.id && now.since(since) >= settle);
+        let changes = proves && (settled || !master.lives(now));
+        if changes { Meeting::Change } else { Meeting::Wait }
+    }
+
+    fn hear(&mut self, now: Time<Local>, from: SocketAddr, header: &Header, proves: bool) {
+        let Some(master) = &mut self.master else { return };
+        master.title = master.title.max(Title::of(header));
+        master.addr = from;
+        master.heard = now;
+        master.proven |= proves;
+        if self.rival.is_some_and(|(rival, _)| rival <= master.title) {
+            self.rival = None;
+        }
+    }
+
+    /// What our master says its interval is.
+    pub fn set_interval(&mut self, interval: Span) {
+        if let Some(master) = &mut self.master {
+            master.interval = interval;
+        }
+    }
+
+    /// Obeys nobody from now on.
+    pub fn end(&mut self) -> Option<Obeyed> {
+        self.rival = None;
+        self.master.take()
+    }
+}
