@@ -72,10 +72,12 @@ fn run_with<C: Core, K: Clock>(
 ) -> Result<(), Failure> {
     let seed = random()?;
     let signals = Signals::catch().map_err(Failure::failed)?;
-    let log = match &plan.output.report {
-        Some(path) => Some(LogWriter::create(path, os::realtime()).map_err(Failure::failed)?),
-        None => None,
-    };
+    let log = plan.output.report.as_deref().map(|path| {
+        let mut log = LogWriter::create(path, os::realtime()).map_err(Failure::failed)?;
+        log.introduce(&format!("{} {}", plan.role.word(), plan.identity.name));
+        Ok(log)
+    });
+    let log = log.transpose()?;
     let started = oscillator.read();
     let heading = Heading {
         role: plan.role,
@@ -103,10 +105,7 @@ fn run_with<C: Core, K: Clock>(
 }
 
 fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {
-    let role = match plan.role {
-        Role::Master => "master",
-        Role::Slave => "slave",
-    };
+    let role = plan.role.word();
     let (name, addr) = (plan.identity.name.as_str(), plan.endpoint.local_addr());
     let text = format!("{role} {name} on {addr}, steering its {clock} clock");
     let body = Body::Start {

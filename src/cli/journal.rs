@@ -25,6 +25,16 @@ pub(super) enum Role {
     Slave,
 }
 
+impl Role {
+    /// What people call it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Slave => "slave",
+        }
+    }
+}
+
 /// What a journal is told at its start.
 pub(super) struct Heading {
     pub(super) role: Role,
@@ -198,6 +208,28 @@ impl Journal {
         }
     }
 
+    /// Keeps what matters to people in the log file, if there is one, for the interval that is
+    /// open.
+    fn chronicle(&mut self, event: &Event, age: Span) {
+        let Some(log) = &mut self.log else { return };
+        if words::weight(event) < Weight::News {
+            return;
+        }
+        let name_of = |id| self.roster.name(id);
+        let heading = &self.heading;
+        let scene = Scene { own: heading.own, name_of: &name_of, masters: &heading.masters };
+        let kind = Line::of(event, age, "").map(|line| line.event());
+        if let Some((kind, sentence)) = kind.zip(words::sentence(event, &scene)) {
+            log.event(age, kind, &sentence);
+        }
+    }
+
+    /// Begins the next interval.
+    fn roll(&mut self, now: Time<Local>) {
+        self.book.roll();
+        self.since = now;
+    }
+
     /// Writes the interval that ends `now` to the log file, if there is one.
     fn record(&mut self, now: Time<Local>) {
         let (from, to) = (self.age(self.since), self.age(now));
@@ -260,7 +292,9 @@ impl Observer for Journal {
             Event::Round(round) => self.learn(moment.local, round.rate),
             _ => {}
         }
-        self.tell(event, self.age(moment.local));
+        let age = self.age(moment.local);
+        self.tell(event, age);
+        self.chronicle(event, age);
         if leaves {
             self.measure(event);
         }
@@ -311,10 +345,23 @@ impl Observer for Journal {
         } else if self.detail > Detail::Quiet {
             self.interval_for_people(age, counters);
         }
-        self.book.roll();
-        self.since = moment.local;
+        self.roll(moment.local);
         self.until = next(self.until, self.every, moment.local);
         ControlFlow::Continue(())
+    }
+
+    fn hangup(&mut self, moment: &Moment) {
+        if self.log.is_none() {
+            return;
+        }
+        // The open interval ends in the old file: what is measured is in one of the two.
+        self.record(moment.local);
+        self.roll(moment.local);
+        let rotated = self.log.as_mut().map_or(Ok(()), LogWriter::rotate);
+        if let Err(error) = rotated {
+            let text = format!("{error}; going on in the file before");
+            self.warn(self.age(moment.local), &text);
+        }
     }
 
     fn finish(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) {

@@ -35,6 +35,11 @@ impl<'a> Line<'a> {
         Some(Self { event, t_s: since.as_secs_f64(), body })
     }
 
+    /// The name of the event.
+    pub(super) fn event(&self) -> &'static str {
+        self.event
+    }
+
     /// A line that no event of the core stands behind.
     pub(super) fn other(event: &'static str, since: Span, body: Body<'a>) -> Self {
         Self { event, t_s: since.as_secs_f64(), body }

@@ -102,11 +102,49 @@ impl Signs {
     }
 }
 
-/// A histogram of the sizes of offsets, and a count of their sides.
+/// Between what two ends some offsets lay, and what they were on average; with their signs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Extent {
+    /// The one furthest behind, or least ahead.
+    pub least: Offset,
+    /// The one furthest ahead, or least behind.
+    pub greatest: Offset,
+    /// Their mean.
+    pub mean: Offset,
+    /// How many they were; never zero.
+    pub count: u64,
+}
+
+impl Extent {
+    /// The extent of one offset.
+    pub fn of(offset: Offset) -> Self {
+        Self { least: offset, greatest: offset, mean: offset, count: 1 }
+    }
+
+    /// The extent of both together.
+    pub fn with(self, other: Self) -> Self {
+        let count = self.count.saturating_add(other.count).max(1);
+        // A running mean: no sum that could overflow.
+        let share = other.count as f64 / count as f64;
+        let way = (other.mean - self.mean).as_nanos() as f64 * share;
+        Self {
+            least: self.least.min(other.least),
+            greatest: self.greatest.max(other.greatest),
+            mean: self.mean + Offset::from_nanos(way.round() as i64),
+            count,
+        }
+    }
+}
+
+/// A histogram of the sizes of offsets, a count of their sides, and their extent.
 #[derive(Debug, Clone)]
 pub struct Offsets<C: Counter> {
     sizes: Magnitudes<C>,
     signs: Signs,
+    least: Offset,
+    greatest: Offset,
+    /// In nanoseconds: 2⁶³ of them for each of 2⁶⁴ offsets would fit.
+    sum: i128,
 }
 
 impl<C: Counter> Offsets<C> {
@@ -115,11 +153,21 @@ impl<C: Counter> Offsets<C> {
     /// # Panics
     /// If `digits` is above 5.
     pub fn new(digits: u8) -> Self {
-        Self { sizes: Magnitudes::new(digits), signs: Signs::default() }
+        Self {
+            sizes: Magnitudes::new(digits),
+            signs: Signs::default(),
+            least: Offset::ZERO,
+            greatest: Offset::ZERO,
+            sum: 0,
+        }
     }
 
     /// Records one offset: its size as [`Magnitudes::record`] does, and its side.
     pub fn record(&mut self, offset: Offset) {
+        let is_first = self.sizes.count() == 0;
+        self.least = if is_first { offset } else { self.least.min(offset) };
+        self.greatest = if is_first { offset } else { self.greatest.max(offset) };
+        self.sum = self.sum.saturating_add(offset.as_nanos().into());
         self.sizes.record(offset.abs());
         match offset.as_nanos() {
             1.. => self.signs.ahead += 1,
@@ -138,10 +186,20 @@ impl<C: Counter> Offsets<C> {
         self.signs
     }
 
+    /// Their extent; none where there are none.
+    pub fn extent(&self) -> Option<Extent> {
+        let count = self.sizes.count();
+        // A mean lies between its ends, so it fits.
+        let mean = self.sum.checked_div(count.into())? as i64;
+        let (least, greatest) = (self.least, self.greatest);
+        Some(Extent { least, greatest, mean: Offset::from_nanos(mean), count })
+    }
+
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         self.sizes.clear();
         self.signs = Signs::default();
+        self.sum = 0;
     }
 }
 
@@ -171,7 +229,24 @@ mod tests {
         assert_eq!(offsets.signs(), Signs { ahead: 3, behind: 2, zero: 1 });
         assert_eq!(offsets.signs().count(), offsets.sizes().count());
         assert_eq!(offsets.sizes().clamped(), 2);
+        let extent = offsets.extent().unwrap();
+        assert_eq!(extent.least, Offset::from_nanos(i64::MIN));
+        assert_eq!(extent.greatest, Offset::from_nanos(i64::MAX));
+        assert_eq!((extent.mean, extent.count), (Offset::from_nanos(1), 6));
         offsets.clear();
         assert_eq!((offsets.signs().count(), offsets.sizes().clamped()), (0, 0));
+        assert_eq!(offsets.extent(), None);
+        offsets.record(Offset::from_nanos(-7));
+        assert_eq!(offsets.extent(), Some(Extent::of(Offset::from_nanos(-7))));
+    }
+
+    #[test]
+    fn extents_add_up() {
+        let extent = |nanos: &[i64]| {
+            let each = nanos.iter().map(|n| Extent::of(Offset::from_nanos(*n)));
+            each.reduce(Extent::with).unwrap()
+        };
+        assert_eq!(extent(&[-10, 40]).with(extent(&[30])), extent(&[-10, 40, 30]));
+        assert_eq!(extent(&[-10, 40, 30]).mean, Offset::from_nanos(20));
     }
 }

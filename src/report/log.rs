@@ -2,9 +2,15 @@
 //! of the HdrHistogram tools.
 //!
 //! Values are nanoseconds and the column `Interval_Max` is milliseconds, as those tools expect.
-//! Tags are `rtt`, `offset` and `noise` for the cluster, with `.NAME` behind for one slave. The
-//! offset's histogram holds sizes; the sides follow in a comment, which other tools skip:
-//! `#[offset SUBJECT ahead=3 behind=2 zero=0]`.
+//! Tags are `rtt`, `offset` and `noise` for the cluster, with `.NAME` behind for one slave. What
+//! the format has no place for stands in comments, which other tools skip:
+//!
+//! ```text
+//! #[offset SUBJECT ahead=3 behind=2 zero=0]                      the sides of the sizes before
+//! #[extent SUBJECT least_ns=-90 greatest_ns=40 mean_ns=-7]       the same offsets, with their signs
+//! #[clamped TAG count=1]                                         values beyond the greatest
+//! #[event 12.345 unreachable slave rack-3 went silent: …]        s after the start, kind, sentence
+//! ```
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +24,8 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use hdrhistogram::{Counter, Histogram};
 
 use super::book::Book;
-use super::histogram::Signs;
+use super::histogram::{Extent, Signs};
+use super::history::plain;
 use super::latency::Metrics;
 use super::table::CLUSTER;
 use crate::time::{Shown, Span, Time};
@@ -26,11 +33,16 @@ use crate::time::{Shown, Span, Time};
 pub(super) const ROUND_TRIP: &str = "rtt";
 pub(super) const OFFSET: &str = "offset";
 pub(super) const NOISE: &str = "noise";
+pub(super) const EXTENT: &str = "extent";
+pub(super) const EVENT: &str = "event";
+pub(super) const START: &str = "start";
 
 const LEGEND: &str =
     "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 const NANOS_PER_MILLI: f64 = 1e6;
 const MAX_ASIDE: u32 = 999;
+/// Most events kept for one interval; of what happens beyond, the number is written.
+const MAX_EVENTS: u64 = 256;
 
 /// A log could not be opened or written: which, and why.
 #[derive(Debug)]
@@ -57,6 +69,7 @@ impl Error for LogError {
 /// crash loses the open one at most.
 pub struct LogWriter {
     path: PathBuf,
+    started: Time<Shown>,
     file: File,
     aside: Option<PathBuf>,
     /// The length of what was written whole; `None` for what is no regular file.
@@ -66,6 +79,10 @@ pub struct LogWriter {
     /// How much the builder writes before the first line.
     preamble: usize,
     text: Vec<u8>,
+    /// What happened since the last interval was written, as lines.
+    events: String,
+    happened: u64,
+    author: Option<String>,
 }
 
 impl LogWriter {
@@ -93,6 +110,7 @@ impl LogWriter {
         builder.with_max_value_divisor(NANOS_PER_MILLI);
         let mut log = Self {
             path: path.to_owned(),
+            started,
             file,
             aside,
             whole: regular.then_some(0),
@@ -100,6 +118,9 @@ impl LogWriter {
             builder,
             preamble: 0,
             text: Vec::new(),
+            events: String::new(),
+            happened: 0,
+            author: None,
         };
         log.preamble = log.measure_preamble();
         log.text = log.header(started);
@@ -112,20 +133,63 @@ impl LogWriter {
         self.aside.as_deref()
     }
 
+    /// Begins a new file at the same path, and ends the one before: what `logrotate` asks for once
+    /// it has moved the file away. Where nobody moved it, it is moved aside as in
+    /// [`LogWriter::create`]. Timestamps go on counting from the start of the run.
+    ///
+    /// # Errors
+    /// As [`LogWriter::create`]; writing then goes on where it was.
+    pub fn rotate(&mut self) -> Result<(), LogError> {
+        let fresh = Self::create(&self.path, self.started)?;
+        let before = std::mem::replace(self, fresh);
+        (self.events, self.happened) = (before.events, before.happened);
+        if let Some(author) = before.author {
+            self.introduce(&author);
+        }
+        Ok(())
+    }
+
+    /// Says whose log it is, as `master NAME` or `slave NAME`: what a slave's log calls the
+    /// cluster is itself.
+    pub fn introduce(&mut self, author: &str) {
+        self.author = Some(author.to_owned());
+        self.event(Span::ZERO, START, author);
+    }
+
+    /// Keeps an event for the interval that is open: when it happened after the start of the run,
+    /// of what `kind` in a word, and a sentence. At most 256 an interval; the rest is counted.
+    pub fn event(&mut self, age: Span, kind: &str, text: &str) {
+        self.happened += 1;
+        if self.happened <= MAX_EVENTS {
+            let text: String = plain(text).collect();
+            let line = format!("#[{EVENT} {:.3} {kind} {text}]\n", age.as_secs_f64());
+            self.events.push_str(&line);
+        }
+    }
+
     /// Writes what `book` recorded since its last [`Book::roll`], as an interval that began `from`
-    /// and ended `to` after the start of the run. What recorded nothing gets no line.
+    /// and ended `to` after the start of the run, and the events in between. What recorded nothing
+    /// gets no line.
     ///
     /// # Errors
     /// If the disk does not take it. The log then ends with the interval before, and writing may
     /// be tried again.
     pub fn write(&mut self, book: &Book, from: Span, to: Span) -> Result<(), LogError> {
         self.text.clear();
+        self.text.extend_from_slice(self.events.as_bytes());
+        if let Some(lost @ 1..) = self.happened.checked_sub(MAX_EVENTS) {
+            let age = to.as_secs_f64();
+            self.comment(format_args!("{EVENT} {age:.3} more {lost} events more in this interval"));
+        }
         let within = (from, to - from);
         self.subject(book.cluster_interval(), None, within)?;
         for subject in book.in_order() {
             self.subject(&subject.interval, Some(&subject.name), within)?;
         }
-        self.put()
+        self.put()?;
+        self.events.clear();
+        self.happened = 0;
+        Ok(())
     }
 
     fn subject<C: Counter>(
@@ -151,6 +215,7 @@ impl LogWriter {
                 self.comment(format_args!(
                     "{OFFSET} {subject} ahead={ahead} behind={behind} zero={zero}"
                 ));
+                self.extent(subject, offsets.extent());
             }
             if values.clamped() > 0 {
                 self.comment(format_args!("clamped {tag} count={}", values.clamped()));
@@ -177,6 +242,15 @@ impl LogWriter {
         writer.write_histogram(histogram, from, length, Tag::new(tag)).map_err(|e| fail(&e))?;
         self.text.extend_from_slice(&line[self.preamble..]);
         Ok(())
+    }
+
+    fn extent(&mut self, subject: &str, extent: Option<Extent>) {
+        let Some(extent) = extent else { return };
+        let [least, greatest, mean] =
+            [extent.least, extent.greatest, extent.mean].map(|offset| offset.as_nanos());
+        self.comment(format_args!(
+            "{EXTENT} {subject} least_ns={least} greatest_ns={greatest} mean_ns={mean}"
+        ));
     }
 
     fn comment(&mut self, text: fmt::Arguments<'_>) {

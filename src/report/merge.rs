@@ -9,8 +9,9 @@ use hdrhistogram::serialization::interval_log::{
 
 use super::book::printable;
 use super::decode::{Fault, MAX_COUNT, bins, decode};
-use super::histogram::Signs;
-use super::log::OFFSET;
+use super::histogram::{Extent, Signs};
+use super::history::seconds;
+use super::log::{EVENT, EXTENT, OFFSET, START};
 use super::reader::{Log, TagLog};
 use super::table::CLUSTER;
 use crate::time::{Offset, Span, Time};
@@ -37,11 +38,18 @@ pub(super) struct Merger {
     pub(super) recognised: bool,
     start: Option<Span>,
     base: Option<Span>,
+    /// The slave that wrote the file, where the file says so: what it calls the cluster is itself.
+    slave: Option<String>,
     /// The memory of the merged histograms, in bytes.
     held: u64,
 }
 
 impl Merger {
+    /// Begins a file, whose timestamps are its own.
+    pub(super) fn begin(&mut self) {
+        (self.recognised, self.start, self.base, self.slave) = (false, None, None, None);
+    }
+
     /// Takes one line; says what is wrong with it.
     pub(super) fn line(&mut self, line: &mut Vec<u8>) -> Result<(), String> {
         let terminated = line.last() == Some(&b'\n');
@@ -93,6 +101,10 @@ impl Merger {
         else {
             return Ok(());
         };
+        if let Some(event) = words.strip_prefix(EVENT).and_then(|rest| rest.strip_prefix(' ')) {
+            self.event(event);
+            return Ok(());
+        }
         match *words.split_whitespace().collect::<Vec<_>>() {
             [OFFSET, subject, ahead, behind, zero] => {
                 let signs = || {
@@ -110,6 +122,21 @@ impl Merger {
                     tag.signs.get_or_insert_default().add(signs);
                 }
             }
+            [EXTENT, subject, least, greatest, mean] => {
+                let extent = || {
+                    let offset = |word, name| field::<i64>(word, name).map(Offset::from_nanos);
+                    Some(Extent {
+                        least: offset(least, "least_ns=")?,
+                        greatest: offset(greatest, "greatest_ns=")?,
+                        mean: offset(mean, "mean_ns=")?,
+                        count: 1,
+                    })
+                };
+                if let Some(extent) = extent() {
+                    let subject = self.subject(&printable(subject));
+                    self.log.history.extent(&subject, extent);
+                }
+            }
             ["clamped", tag, count] => {
                 if let Some((tag, count)) = self.known(tag).zip(field(count, "count=")) {
                     tag.clamped = tag.clamped.saturating_add(count);
@@ -118,6 +145,25 @@ impl Merger {
             _ => {}
         }
         Ok(())
+    }
+
+    /// `SECONDS KIND TEXT`.
+    fn event(&mut self, words: &str) {
+        let mut words = words.splitn(3, ' ');
+        let (age, kind) = (words.next().and_then(seconds), words.next());
+        let (Some(age), Some(kind), Some(text)) = (age, kind, words.next()) else { return };
+        if let (START, Some(slave)) = (kind, text.strip_prefix("slave ")) {
+            self.slave = Some(printable(slave));
+        }
+        let at = Time::from_nanos(0) + self.base_of(age) + age;
+        self.log.history.event(at, kind, text);
+    }
+
+    fn subject(&self, subject: &str) -> String {
+        match &self.slave {
+            Some(slave) if subject == CLUSTER => slave.clone(),
+            _ => subject.to_owned(),
+        }
     }
 
     fn known(&mut self, tag: &str) -> Option<&mut TagLog> {
@@ -132,10 +178,13 @@ impl Merger {
         let histogram =
             decode(interval.encoded_histogram()).map_err(|fault| self.flaw(describe(fault)))?;
         self.recognised = true;
-        self.merge(&tag, histogram)?;
         let (from, length) = (span(interval.start_timestamp()), span(interval.duration()));
         let began = Time::from_nanos(0) + self.base_of(from) + from;
         let ended = began + length;
+        let (metric, subject) = tag.split_once('.').unwrap_or((&tag, CLUSTER));
+        let subject = self.subject(subject);
+        self.log.history.interval((metric, &subject), (began, ended), &histogram);
+        self.merge(&tag, histogram)?;
         self.log.began = Some(self.log.began.map_or(began, |b| b.min(began)));
         self.log.ended = Some(self.log.ended.map_or(ended, |e| e.max(ended)));
         Ok(())
@@ -189,7 +238,7 @@ impl Merger {
     }
 }
 
-const CUT_OFF: &str = "cut off; expected is the rest of the line";
+pub(super) const CUT_OFF: &str = "cut off; expected is the rest of the line";
 
 fn describe(fault: Fault) -> &'static str {
     match fault {
@@ -200,7 +249,7 @@ fn describe(fault: Fault) -> &'static str {
     }
 }
 
-fn field(word: &str, name: &str) -> Option<u64> {
+fn field<T: std::str::FromStr>(word: &str, name: &str) -> Option<T> {
     word.strip_prefix(name)?.parse().ok()
 }
 

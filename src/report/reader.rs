@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use hdrhistogram::Histogram;
 
 use super::histogram::Signs;
+use super::history::History;
 use super::log::{NOISE, OFFSET, ROUND_TRIP};
-use super::merge::{EXPECTED, Merger};
+use super::merge::{CUT_OFF, EXPECTED, Merger};
 use super::table::{CLUSTER, OffsetSummary, OtherRow, Report, Row, Summary};
 use crate::time::{Shown, Span, Time};
 
@@ -40,7 +41,7 @@ impl fmt::Debug for TagLog {
     }
 }
 
-/// What an interval log holds.
+/// What an interval log holds, or several together.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     /// One for each tag, in the order they first appear.
@@ -49,6 +50,8 @@ pub struct Log {
     pub began: Option<Time<Shown>>,
     /// When the last interval ended.
     pub ended: Option<Time<Shown>>,
+    /// What it tells over time.
+    pub history: History,
 }
 
 impl Log {
@@ -119,6 +122,12 @@ impl ReadError {
     pub fn readable(&self) -> Option<&Log> {
         self.readable.as_deref()
     }
+
+    /// Whether all that is wrong is an unfinished last line: whoever wrote it was killed, or
+    /// writes it at this moment.
+    pub fn is_cut_off(&self) -> bool {
+        self.what == CUT_OFF && self.readable.is_some()
+    }
 }
 
 impl fmt::Display for ReadError {
@@ -146,37 +155,74 @@ impl Error for ReadError {}
 /// If the file cannot be read, is no interval log, is cut off or damaged, or claims more than any
 /// measurement needs. What was whole before the flaw is in [`ReadError::readable`].
 pub fn read(path: &Path) -> Result<Log, ReadError> {
-    let fail = |line, what, log: Log| ReadError {
-        path: path.to_owned(),
-        line,
-        what,
-        readable: (!log.tags.is_empty()).then(|| Box::new(log)),
-    };
-    let opened = File::open(path);
-    let file = opened.map_err(|e| fail(None, format!("cannot open it: {e}"), Log::default()))?;
-    let mut lines = BufReader::new(file);
     let mut merger = Merger::default();
+    take(&mut merger, path).map_err(|flaw| flaw.before(&merger.log))?;
+    merger.log.history.sort();
+    Ok(merger.log)
+}
+
+/// Reads several logs as one, in any order: those of one run before and after it rotated, or of
+/// several nodes. Of those that end in an unfinished line, what is before it counts, and the flaw
+/// is returned beside.
+///
+/// Takes at most some 200 MiB, whatever stands in the files.
+///
+/// # Errors
+/// As [`read`], for the first file that has any other flaw.
+pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> Result<(Log, Vec<ReadError>), ReadError> {
+    let mut merger = Merger::default();
+    let mut cut = Vec::new();
+    for path in paths {
+        merger.begin();
+        if let Err(flaw) = take(&mut merger, path.as_ref()) {
+            let error = flaw.before(&merger.log);
+            if !error.is_cut_off() {
+                return Err(error);
+            }
+            cut.push(error);
+        }
+    }
+    merger.log.history.sort();
+    Ok((merger.log, cut))
+}
+
+/// What is wrong with a file, and where.
+struct Flaw {
+    path: PathBuf,
+    line: Option<u64>,
+    what: String,
+}
+
+impl Flaw {
+    /// With what was whole before it.
+    fn before(self, log: &Log) -> ReadError {
+        let readable = (!log.tags.is_empty()).then(|| Box::new(log.clone()));
+        ReadError { path: self.path, line: self.line, what: self.what, readable }
+    }
+}
+
+fn take(merger: &mut Merger, path: &Path) -> Result<(), Flaw> {
+    let fail = |line, what| Flaw { path: path.to_owned(), line, what };
+    let file = File::open(path).map_err(|e| fail(None, format!("cannot open it: {e}")))?;
+    let mut lines = BufReader::new(file);
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
         match lines.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut line) {
             Ok(0) => break,
             Ok(n) if n as u64 > MAX_LINE => {
-                let flaw = merger.flaw("longer than 4 MiB");
-                return Err(fail(Some(number), flaw, merger.log));
+                return Err(fail(Some(number), merger.flaw("longer than 4 MiB")));
             }
             Ok(_) => {}
-            Err(e) => return Err(fail(None, format!("cannot read it: {e}"), merger.log)),
+            Err(e) => return Err(fail(None, format!("cannot read it: {e}"))),
         }
-        if let Err(what) = merger.line(&mut line) {
-            return Err(fail(Some(number), what, merger.log));
-        }
+        merger.line(&mut line).map_err(|what| fail(Some(number), what))?;
     }
     if merger.recognised {
-        Ok(merger.log)
+        Ok(())
     } else {
         let what = format!("the file ends without anything of an interval log; {EXPECTED}");
-        Err(fail(None, what, merger.log))
+        Err(fail(None, what))
     }
 }
 

@@ -82,11 +82,12 @@ fn a_nonsense_value_gets_one_line_that_names_flag_value_and_what_is_allowed() {
 
 #[test]
 fn no_flag_is_left_out() {
-    for command in ["demo", "master", "slave", "sim"] {
+    for command in ["demo", "master", "slave", "sim", "report"] {
         let help = run(&[command, "-h"]);
         let flags = stdout(&help).lines().filter_map(|line| line.split_once("--"));
         // Any path might be meant; where it cannot be, that is found out when it is opened.
-        let takes_path = |flag: &str| ["--report", "--state-dir", "--write"].contains(&flag);
+        let takes_path =
+            |flag: &str| ["--report", "--state-dir", "--write", "--html"].contains(&flag);
         let with_value = flags.filter_map(|(_, flag)| flag.split_once(" <"));
         for flag in with_value.map(|(flag, _)| format!("--{flag}")) {
             let tried = NONSENSE.iter().any(|row| (row.0, row.1) == (command, flag.as_str()));
