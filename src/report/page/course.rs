@@ -14,14 +14,13 @@ use crate::time::Span;
 /// Events that are drawn; the table has all.
 const MAX_FLAGS: usize = 200;
 
-/// Each member's offsets over time.
-pub(super) fn offsets(history: &History, marks: &Marks) -> String {
+/// Each member's offsets over time; `order` is that of the colours in the other charts.
+pub(super) fn offsets(history: &History, marks: &Marks, order: &[String]) -> String {
     let mut members: Vec<_> = history.courses.iter().filter(|c| c.metric == OFFSET).collect();
     if members.iter().any(|course| !is_cluster(&course.subject)) {
         members.retain(|course| !is_cluster(&course.subject));
     }
-    let far = |points: &[Point]| points.iter().map(|point| point.p99).sum::<Sum>().0;
-    members.sort_by_key(|course| std::cmp::Reverse(far(&course.points)));
+    members.sort_by_key(|course| order.iter().position(|name| *name == course.subject));
     let Some(clock) = clock(members.iter().flat_map(|course| &course.points)) else {
         return String::new();
     };
@@ -213,13 +212,4 @@ fn runs(points: &[Point]) -> Vec<&[Point]> {
         next.from.since(one.to) <= usual.times(2)
     };
     points.chunk_by(follows).collect()
-}
-
-/// A sum of spans.
-struct Sum(Span);
-
-impl std::iter::Sum<Span> for Sum {
-    fn sum<I: Iterator<Item = Span>>(spans: I) -> Self {
-        Self(spans.fold(Span::ZERO, |sum, span| sum + span))
-    }
 }

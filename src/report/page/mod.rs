@@ -36,7 +36,7 @@ pub fn page(log: &Log, sources: &[String]) -> String {
         body += &percentiles::round_trip(log);
         body += &percentiles::offset(log);
         body += "</div>";
-        body += &course::offsets(&log.history, &marks);
+        body += &course::offsets(&log.history, &marks, &charts::by_offset(log));
         body += &course::round_trips(&log.history, &marks);
     }
     body += &tables::members(&report);

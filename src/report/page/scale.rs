@@ -84,7 +84,17 @@ impl Scale for Signed {
             ticks.push((-value, format!("−{text}")));
         }
         ticks.retain(|(value, _)| (self.low..=self.high).contains(value));
-        ticks
+        // Labels must not overlap: zero and the outer ones stay.
+        let apart = 0.6 / most.max(1) as f64;
+        let mut kept: Vec<(f64, String)> = Vec::new();
+        for tick in ticks {
+            let near =
+                |other: &(f64, String)| (self.place(other.0) - self.place(tick.0)).abs() < apart;
+            if !kept.iter().any(near) {
+                kept.push(tick);
+            }
+        }
+        kept
     }
 }
 
