@@ -169,6 +169,18 @@ impl Bank {
         self.blend = Filter { mean, cov };
     }
 
+    /// Opens every filter for a rate that changed within the last `ago` seconds and made `by`
+    /// seconds of offset since.
+    pub(super) fn turn(&mut self, by: f64, ago: f64) {
+        let rate = by / ago;
+        for filter in &mut self.filters {
+            filter.cov[0] += by * by;
+            filter.cov[1] += by * rate;
+            filter.cov[3] += rate * rate;
+        }
+        self.mix();
+    }
+
     /// Moves x, y and D of every filter and adds to their variances.
     pub(super) fn shift(&mut self, by: [f64; 3], variance: [f64; 3]) {
         for filter in &mut self.filters {

@@ -49,6 +49,15 @@ pub(super) enum Change {
     OneWay { way: Way, by: f64, doubt: f64 },
 }
 
+impl Change {
+    /// By how much.
+    pub(super) fn by(&self) -> f64 {
+        match *self {
+            Change::Step { by, .. } | Change::Path { by, .. } | Change::OneWay { by, .. } => by,
+        }
+    }
+}
+
 /// What is to be done with an exchange.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Ruling {

@@ -43,6 +43,9 @@ const SHORTER: f64 = 0.5;
 const RIVAL_LASTS: u8 = 8;
 /// The state is folded into the integer base beyond this, in seconds.
 const FOLD: f64 = 0.5;
+/// A step that a young track sees is its own first guess of the offset, and no step, where it is
+/// less than so many scales of the queues.
+const GUESSED: f64 = 6.0;
 /// A track that heard nothing for longer starts anew, seconds.
 const STALE: f64 = 1_000.0;
 /// For so many exchanges the queues' scale comes from the round trips…
@@ -53,6 +56,11 @@ const EXCESS: f64 = 1.5;
 const GUESS_WEIGHT: f64 = 0.5;
 /// Shortest time that a rate is worked out over, seconds.
 const SHORTEST: f64 = 0.1;
+/// What each exchange leaves of the remembered longest time between two: the pause between bursts
+/// is still known at the end of one.
+const BEAT_FADES: f64 = 0.95;
+/// A second step within so many exchanges is none: the rate is not what it was taken for.
+const STEP_AGAIN: u32 = 64;
 /// So many deviations early, the rate is in doubt: a crystal that was touched, a fan that started.
 const STARTLE: f64 = 6.0;
 /// A one-way change that ends within so many scales of where it began has ended.
@@ -158,6 +166,11 @@ struct State {
     exchanges: u32,
     /// Exchanges in order since the last that was not.
     in_order: u32,
+    /// The longest of the latest times between two exchanges, seconds: what shows now may have
+    /// begun so long ago.
+    beat: f64,
+    /// Exchanges since the clock stepped, as far as is known.
+    since_step: u32,
     noise: Source,
 }
 
@@ -205,6 +218,9 @@ impl Track {
         match taken.finding {
             // What changed is that the floor was not known.
             Finding::PathChanged(_) | Finding::OneWayChanged(_) if young => {
+                self.start(exchange, wheel, None)
+            }
+            Finding::Stepped(_) if std::mem::take(&mut state.since_step) < STEP_AGAIN => {
                 self.start(exchange, wheel, None)
             }
             _ => taken,
@@ -277,6 +293,8 @@ impl Track {
             skew: [0.0; 2],
             exchanges: 1,
             in_order: 0,
+            beat: SHORTEST,
+            since_step: u32::MAX,
             noise: source,
         });
         let noise = Noise { forward: Span::ZERO, backward: Span::ZERO };
@@ -320,6 +338,8 @@ impl State {
         let elapsed = (sample.at - self.at).as_secs_f64().max(0.0);
         let home = wheel.home(sample.at);
         self.exchanges = self.exchanges.saturating_add(1);
+        self.since_step = self.since_step.saturating_add(1);
+        self.beat = elapsed.max(self.beat * BEAT_FADES).max(SHORTEST);
         if self.rival < RIVAL_LASTS {
             self.least_round_trip = self.least_round_trip.min(sample.round_trip);
         }
@@ -339,7 +359,11 @@ impl State {
         };
         let finding = match ruling {
             Ruling::Pass => Finding::Used,
-            Ruling::Changed(change) => self.change(change, elapsed),
+            Ruling::Changed(change) if self.may_be_queues(&change) => {
+                self.bank.shift([0.0; 3], [change.by().powi(2), 0.0, change.by().powi(2)]);
+                Finding::Used
+            }
+            Ruling::Changed(change) => self.change(change),
             Ruling::Doubt => Finding::Doubted,
         };
         let z = self.at_middle(sample, &home);
@@ -349,9 +373,7 @@ impl State {
                 if startled && ruling == Ruling::Pass {
                     // The rate may not be what it was taken for: only this exchange is sure.
                     self.corridor = Corridor::new(z[0], z[1]);
-                    let turn = nu[0].min(nu[1]) / elapsed.max(SHORTEST);
-                    let turn = turn.abs().min(RATE_KEPT).powi(2);
-                    self.bank.shift([0.0; 3], [0.0, turn, 0.0]);
+                    self.bank.turn(nu[0].min(nu[1]).abs().min(RATE_KEPT * self.beat), self.beat);
                 }
                 self.corridor.narrow(z[0], z[1]);
                 self.learn(sample, wheel, &home);
@@ -427,13 +449,19 @@ impl State {
         self.laws[0].scale().max(self.laws[1].scale())
     }
 
-    /// Corrects the state by what the guards found. `elapsed` is the time since the last exchange.
-    fn change(&mut self, change: Change, elapsed: f64) -> Finding {
+    /// Whether a step that a young track seems to see may as well be its own first guess.
+    fn may_be_queues(&self, change: &Change) -> bool {
+        let step = matches!(change, Change::Step { .. });
+        step && self.exchanges < HISTORY && change.by().abs() < GUESSED * self.scale()
+    }
+
+    /// Corrects the state by what the guards found.
+    fn change(&mut self, change: Change) -> Finding {
         let scale = self.scale();
         match change {
             Change::Step { by, doubt, rate } => {
                 let open = doubt * doubt + scale * scale;
-                let turn = if rate { (by / elapsed.max(SHORTEST)).powi(2) } else { 0.0 };
+                let turn = if rate { (by / self.beat).powi(2) } else { 0.0 };
                 self.bank.shift([by, 0.0, 0.0], [open, turn.min(RATE_UNKNOWN.powi(2)), 0.0]);
                 Finding::Stepped(Offset::from_secs_f64(by))
             }
