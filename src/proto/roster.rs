@@ -227,6 +227,10 @@ impl Roster {
         }
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.slots.iter_mut().filter_map(|slot| slot.member.as_mut())
+    }
+
     /// All members in the order of their slots.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Place, &Member)> {
         (0u32..).zip(&self.slots).filter_map(|(slot, entry)| {

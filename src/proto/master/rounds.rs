@@ -1,8 +1,8 @@
 //! The course of a round: bursts, closes, the average, the deltas.
 
 use super::{
-    BURST_GAP, Due, Event, Local, Map, Master, Output, PROBE_BURST, Pending, Place, Round, Shown,
-    Span, Standing, Time,
+    BURST_GAP, Due, Event, Local, Map, Master, Member, Output, PROBE_BURST, Pending, Place, Round,
+    Shown, Span, Standing, Time,
 };
 use crate::clock::Target;
 use crate::proto::ensemble::Reading;
@@ -146,8 +146,8 @@ impl Master {
         for verdict in verdicts {
             self.stand(verdict.id, verdict.standing, verdict.offset);
         }
-        let counted = self.company().filter(|(_, m)| m.standing == Standing::Counted).count();
-        self.wheel.set_company(counted);
+        let counts = |m: &&mut Member| m.reach != 0 && m.standing == Standing::Counted;
+        self.wheel.judge(self.roster.iter_mut().filter(counts).map(|member| &mut member.track));
         if self.ensemble.held() != self.said.hold {
             self.said.hold = self.ensemble.held();
             self.tell(if self.said.hold { Event::Hold } else { Event::Resumed });

@@ -23,8 +23,8 @@ use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
 pub use warm::Prior;
-use wheel::Home;
 pub use wheel::{Flywheel, Wheel};
+use wheel::{Home, Witness};
 
 use super::exchange::{Exchange, Source};
 use crate::time::{Local, Offset, Rate, Span, Time};
@@ -181,12 +181,13 @@ pub struct Track {
     /// What another master knew; until the track knows better itself.
     warm: Option<Prior>,
     state: Option<State>,
+    witness: Witness,
 }
 
 impl Track {
     /// A track that knows nothing but, perhaps, the rate of the slave's Local against ours.
     pub fn new(prior_rate: Option<Rate>) -> Self {
-        Self { prior_rate, warm: None, state: None }
+        Self { prior_rate, ..Self::default() }
     }
 
     /// Takes an exchange in. Exchanges come in the order of their polls; one that is older than
@@ -214,7 +215,7 @@ impl Track {
             let sigma = if young { RATE_UNKNOWN } else { variance.max(0.0).sqrt().max(RATE_KEPT) };
             return self.start(exchange, wheel, Some((rate, sigma)));
         }
-        let taken = state.take(&sample, wheel);
+        let taken = state.take(&sample, wheel, &mut self.witness);
         match taken.finding {
             // What changed is that the floor was not known.
             Finding::PathChanged(_) | Finding::OneWayChanged(_) if young => {
@@ -334,7 +335,7 @@ impl State {
         second
     }
 
-    fn take(&mut self, sample: &Sample, wheel: &mut Flywheel) -> Taken {
+    fn take(&mut self, sample: &Sample, wheel: &mut Flywheel, witness: &mut Witness) -> Taken {
         let elapsed = (sample.at - self.at).as_secs_f64().max(0.0);
         let home = wheel.home(sample.at);
         self.exchanges = self.exchanges.saturating_add(1);
@@ -376,7 +377,7 @@ impl State {
                     self.bank.turn(nu[0].min(nu[1]).abs().min(RATE_KEPT * self.beat), self.beat);
                 }
                 self.corridor.narrow(z[0], z[1]);
-                self.learn(sample, wheel, &home);
+                self.learn(sample, wheel, witness, &home);
             }
         }
         let in_order = finding == Finding::Used;
@@ -407,13 +408,14 @@ impl State {
         (nu, deviation)
     }
 
-    fn learn(&mut self, sample: &Sample, wheel: &mut Flywheel, home: &Home) {
+    fn learn(&mut self, sample: &Sample, wheel: &mut Flywheel, witness: &mut Witness, home: &Home) {
         let trusted = self.in_order >= TRUSTED;
         for (i, way) in Way::BOTH.into_iter().enumerate() {
             let (nu, _) = self.residuals(sample, home);
             let s = self.bank.blend().forecast(way).variance + sample.worse[i];
             if trusted {
-                wheel.observe(way, nu[i], home.deviation, s, &self.laws[i], self.bank.phi());
+                let of = (way, &self.laws[i], self.bank.phi());
+                wheel.observe(witness, of, (nu[i], home.deviation, s));
             }
             let z =
                 sample.z[i] + way.sign() * home.deviation - self.skew[i] - sample.lag * home.rate;
@@ -421,7 +423,7 @@ impl State {
         }
         self.bank.close();
         if trusted {
-            wheel.close();
+            witness.close();
         }
         if self.exchanges <= EARLY {
             self.look(sample);

@@ -9,8 +9,12 @@
 //! factorisation), which is why it takes some company before the wheel may turn by itself.
 //!
 //! The wheel is only a common yardstick: whoever pulls it pulls all members alike, so it moves
-//! neither their differences nor cluster time.
+//! neither their differences nor cluster time. Still no minority may turn it, or the tracks would
+//! have to follow: how restless the master's crystal is, which decides how far the wheel lets
+//! itself be pulled, is judged by the median of the slaves, and only those are heard at all who
+//! count in the average.
 
+use super::Track;
 use super::filter::Way;
 use super::law::Law;
 use crate::time::{Local, Map, Offset, Rate, Scale, Time};
@@ -28,7 +32,8 @@ const Q_STEP: f64 = 10.0;
 const Q_LIMITS: (f64, f64) = (1e-22, 1e-9);
 /// A quartz like the others.
 const Q_FIRST: f64 = 1e-18;
-const FORGET: f64 = 5e-4;
+/// Forgetting of a slave's scores, per exchange of its own.
+const FORGET: f64 = 2.5e-3;
 const MOVE: f64 = 2.0;
 const NEWCOMER: f64 = 1.0;
 const WORST: f64 = -10.0;
@@ -38,6 +43,38 @@ const LONGEST: f64 = 1_000.0;
 /// With fewer slaves than this, the wheel is the master's Local: what two clocks see of each other
 /// does not tell whose it is.
 const COMPANY: usize = 3;
+
+/// A slave's scores count after so many exchanges.
+const HEARD: u32 = 32;
+
+/// What one slave says of the wheel's filters.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Witness {
+    score: [f64; FILTERS],
+    heard: u32,
+    /// The wheel's round in which it last counted.
+    round: u64,
+}
+
+impl Witness {
+    fn beyond(&self, place: usize) -> f64 {
+        self.score[place] - self.score[0]
+    }
+
+    /// The bank has moved to `place`.
+    fn moved(&mut self, place: usize, newcomer: f64) {
+        let (centre, there) = (self.score[0], self.score[place]);
+        self.score = [there, there - newcomer, there - newcomer];
+        self.score[3 - place] = centre;
+    }
+
+    /// The exchange is complete.
+    pub(super) fn close(&mut self) {
+        self.heard = self.heard.saturating_add(1);
+        let best = self.score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        self.score = self.score.map(|score| (score - best) * (1.0 - FORGET));
+    }
+}
 
 /// (m, rate of m) and its covariance: mm, mr, rr. At a rate of 1 ppm a double keeps m to 10 fs over
 /// years, so that it needs no integer part.
@@ -61,22 +98,23 @@ impl Filter {
 #[derive(Debug, Clone)]
 pub struct Flywheel {
     filters: [Filter; FILTERS],
-    score: [f64; FILTERS],
     weight: [f64; FILTERS],
     q: f64,
     at: Option<Time<Local>>,
     turns: bool,
+    /// Rounds that were judged.
+    round: u64,
 }
 
 impl Default for Flywheel {
     fn default() -> Self {
         Self {
             filters: [Filter::default(); FILTERS],
-            score: [0.0; FILTERS],
             weight: [1.0 / FILTERS as f64; FILTERS],
             q: Q_FIRST,
             at: None,
             turns: false,
+            round: 0,
         }
     }
 }
@@ -96,15 +134,55 @@ impl Flywheel {
         Self::default()
     }
 
-    /// Says once a round how many slaves are reachable and agree with each other. With three and
+    /// Hears once a round the tracks of all slaves that are reachable and count. With three and
     /// more the wheel turns by itself, below that it keeps its last rate against Local.
-    pub fn set_company(&mut self, slaves: usize) {
-        let turns = slaves >= COMPANY;
+    /// O(n log n).
+    pub fn judge<'a>(&mut self, tracks: impl Iterator<Item = &'a mut Track>) {
+        let last = self.round;
+        self.round += 1;
+        let mut witnesses: Vec<_> = tracks.map(|track| &mut track.witness).collect();
+        for witness in &mut witnesses {
+            if witness.round != last {
+                **witness = Witness::default();
+            }
+            witness.round = self.round;
+        }
+        let turns = witnesses.len() >= COMPANY;
         if self.turns && !turns {
             let blend = self.blend();
             self.filters = [Filter { mean: blend.mean, cov: [0.0; 3] }; FILTERS];
         }
         self.turns = turns;
+        witnesses.retain(|witness| witness.heard >= HEARD);
+        if turns && witnesses.len() >= COMPANY {
+            self.weigh(&mut witnesses);
+        }
+    }
+
+    /// Weighs the filters anew: each is as likely as it is to the median slave, with the evidence
+    /// of all.
+    fn weigh(&mut self, witnesses: &mut [&mut Witness]) {
+        let n = witnesses.len() as f64;
+        let beyond = [0, 1, 2].map(|place| {
+            let mut said: Vec<_> = witnesses.iter().map(|w| w.beyond(place)).collect();
+            n * middle(&mut said)
+        });
+        let best = beyond.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let likely = beyond.map(|beyond| (beyond - best).exp());
+        let sum: f64 = likely.iter().sum();
+        self.weight = likely.map(|likely| likely / sum);
+        let to = if beyond[1] > beyond[2] { 1 } else { 2 };
+        let q = self.q_at(to);
+        if !(Q_LIMITS.0..=Q_LIMITS.1).contains(&q) || beyond[to] <= MOVE {
+            return;
+        }
+        self.q = q;
+        let centre = self.filters[0];
+        self.filters = [self.filters[to]; FILTERS];
+        self.filters[3 - to] = centre;
+        for witness in witnesses {
+            witness.moved(to, NEWCOMER / n);
+        }
     }
 
     /// The wheel as the master's Local tells it round the instant `at`.
@@ -166,9 +244,14 @@ impl Flywheel {
 
     /// Takes in what one way of an exchange says of the master: `nu` is the residual with the
     /// deviation `m` of [`Flywheel::home`] taken out already, `s` the variance of the slave's
-    /// part of it.
-    pub(super) fn observe(&mut self, way: Way, nu: f64, m: f64, s: f64, law: &Law, phi: f64) {
-        if !self.turns {
+    /// part of it. Who does not count is not heard.
+    pub(super) fn observe(
+        &mut self,
+        witness: &mut Witness,
+        (way, law, phi): (Way, &Law, f64),
+        (nu, m, s): (f64, f64, f64),
+    ) {
+        if !self.turns || witness.round != self.round {
             return;
         }
         let mut likely = [0.0; FILTERS];
@@ -185,31 +268,21 @@ impl Flywheel {
             *likely = pull.ln_z;
         }
         let best = likely.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for (score, likely) in self.score.iter_mut().zip(likely) {
+        for (score, likely) in witness.score.iter_mut().zip(likely) {
             *score += (likely - best).max(WORST);
         }
     }
+}
 
-    /// The exchange is complete: weighs the filters anew.
-    pub(super) fn close(&mut self) {
-        if !self.turns {
-            return;
-        }
-        let best = self.score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for score in &mut self.score {
-            *score = (*score - best) * (1.0 - FORGET);
-        }
-        let sum: f64 = self.score.iter().map(|score| score.exp()).sum();
-        self.weight = self.score.map(|score| score.exp() / sum);
-        let to = if self.score[1] > self.score[2] { 1 } else { 2 };
-        let q = self.q_at(to);
-        if (Q_LIMITS.0..=Q_LIMITS.1).contains(&q) && self.score[to] - self.score[0] > MOVE {
-            let (centre, moved) =
-                ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
-            self.q = q;
-            self.filters = [moved.0; FILTERS];
-            self.score = [moved.1, moved.1 - NEWCOMER, moved.1 - NEWCOMER];
-            (self.filters[3 - to], self.score[3 - to]) = centre;
-        }
+/// The middle one; of an even number the mean of both, of none nothing.
+fn middle(of: &mut [f64]) -> f64 {
+    of.sort_unstable_by(f64::total_cmp);
+    match (of.get(of.len().wrapping_sub(1) / 2), of.get(of.len() / 2)) {
+        (Some(lower), Some(upper)) => (lower + upper) / 2.0,
+        _ => 0.0,
     }
 }
+
+#[cfg(test)]
+#[path = "wheel_tests.rs"]
+mod tests;
