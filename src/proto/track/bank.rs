@@ -47,6 +47,8 @@ pub(super) struct Bank {
     promised: f64,
     /// The mean of the filters.
     blend: Filter,
+    /// How likely the observations were, in ln and together, since this was last taken.
+    fit: f64,
 }
 
 impl Bank {
@@ -60,7 +62,13 @@ impl Bank {
             phi,
             promised: phi,
             blend: filter,
+            fit: 0.0,
         }
+    }
+
+    /// How likely (ln, by the filters' weights) the observations since the last call were.
+    pub(super) fn take_fit(&mut self) -> f64 {
+        std::mem::take(&mut self.fit)
     }
 
     /// Starts from another state, with what was learned of clock and stamps.
@@ -114,6 +122,7 @@ impl Bank {
             filter.update(way, &forecast, &pull, others);
             *likely = pull.ln_z;
         }
+        self.fit += self.weight.iter().zip(likely).map(|(w, likely)| w * likely).sum::<f64>();
         let best = likely.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for (score, likely) in self.score.iter_mut().zip(likely) {
             *score += (likely - best).max(WORST);

@@ -14,6 +14,7 @@ mod filter;
 mod guard;
 mod law;
 mod normal;
+mod rival;
 mod warm;
 mod wheel;
 
@@ -23,6 +24,7 @@ use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
 pub use warm::Prior;
+use rival::{Rival, Verdict};
 pub use wheel::{Flywheel, Wheel};
 use wheel::{Home, Witness};
 
@@ -59,6 +61,8 @@ const SHORTEST: f64 = 0.1;
 /// What each exchange leaves of the remembered longest time between two: the pause between bursts
 /// is still known at the end of one.
 const BEAT_FADES: f64 = 0.95;
+/// Smoothing of the mean round trip.
+const ROUND_TRIP_GAIN: f64 = 1.0 / 64.0;
 /// A second step within so many exchanges is none: the rate is not what it was taken for.
 const STEP_AGAIN: u32 = 64;
 /// So many deviations early, the rate is in doubt: a crystal that was touched, a fan that started.
@@ -157,6 +161,8 @@ struct State {
     guard: Guard,
     corridor: Corridor,
     least_round_trip: f64,
+    /// Smoothed.
+    mean_round_trip: f64,
     /// The first round trips together, for the first look at the queues.
     early: f64,
     /// For so many exchanges more a second much shorter one makes the track start anew.
@@ -181,6 +187,7 @@ pub struct Track {
     /// What another master knew; until the track knows better itself.
     warm: Option<Prior>,
     state: Option<State>,
+    rival: Option<Rival>,
     witness: Witness,
 }
 
@@ -224,7 +231,33 @@ impl Track {
             Finding::Stepped(_) if std::mem::take(&mut state.since_step) < STEP_AGAIN => {
                 self.start(exchange, wheel, None)
             }
-            _ => taken,
+            finding => {
+                self.challenge(exchange, wheel, finding);
+                taken
+            }
+        }
+    }
+
+    /// Lets a rival prove itself where there is one, and begins with another when it is time.
+    fn challenge(&mut self, exchange: &Exchange, wheel: &mut Flywheel, finding: Finding) {
+        let Some(state) = &mut self.state else { return };
+        let fit = state.bank.take_fit();
+        // What happens to the clock or to the path is the guards' affair.
+        if !matches!(finding, Finding::Used | Finding::Doubted) {
+            self.rival = None;
+        }
+        match self.rival.take() {
+            None if Rival::is_due(state.exchanges) => {
+                self.rival = Some(Rival::new(state, exchange, &wheel.home(exchange.middle())));
+            }
+            None => {}
+            Some(rival) => match rival.compare(exchange, wheel, fit) {
+                Verdict::Open(rival) => self.rival = Some(rival),
+                Verdict::Won(better) => {
+                    *state = State { exchanges: state.exchanges, ..better };
+                }
+                Verdict::Lost => {}
+            },
         }
     }
 
@@ -260,6 +293,7 @@ impl Track {
     }
 
     fn start(&mut self, exchange: &Exchange, wheel: &Flywheel, rate: Option<(f64, f64)>) -> Taken {
+        self.rival = None;
         let at = exchange.middle();
         let home = wheel.home(at);
         let source = exchange.forward_source().min(exchange.backward_source());
@@ -289,6 +323,7 @@ impl Track {
             guard: Guard::default(),
             corridor: Corridor::new(half, half),
             least_round_trip: 2.0 * half,
+            mean_round_trip: 2.0 * half,
             early: 2.0 * half,
             rival: 0,
             skew: [0.0; 2],
@@ -339,6 +374,7 @@ impl State {
         let elapsed = (sample.at - self.at).as_secs_f64().max(0.0);
         let home = wheel.home(sample.at);
         self.exchanges = self.exchanges.saturating_add(1);
+        self.mean_round_trip += ROUND_TRIP_GAIN * (sample.round_trip - self.mean_round_trip);
         self.since_step = self.since_step.saturating_add(1);
         self.beat = elapsed.max(self.beat * BEAT_FADES).max(SHORTEST);
         if self.rival < RIVAL_LASTS {

@@ -57,6 +57,11 @@ pub(super) struct Witness {
 }
 
 impl Witness {
+    /// One that never counts.
+    pub(super) fn unheard() -> Self {
+        Self { round: u64::MAX, ..Self::default() }
+    }
+
     fn beyond(&self, place: usize) -> f64 {
         self.score[place] - self.score[0]
     }

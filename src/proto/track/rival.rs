@@ -1,0 +1,98 @@
+//! A second opinion: a track that begins anew beside the one in use.
+//!
+//! Noise and queues explain each other: a filter that has once taken the queues of a busy network
+//! for noise of the stamps learns queues that fit, and no neighbour in its bank is better. So from
+//! time to time, ever more rarely, another starts from what needs no filter (the least and the mean
+//! round trip) and takes over where it foretells the exchanges better.
+
+use super::bank::Bank;
+use super::bound::Corridor;
+use super::filter::Filter;
+use super::guard::Guard;
+use super::law::Law;
+use super::wheel::{Home, Witness};
+use super::{Exchange, Flywheel, LEAST_ROUND_TRIP, RATE_REMEMBERED, State};
+
+/// The first rival comes after so many exchanges, each other after so many times as many.
+const FIRST: u32 = 96;
+const RARER: u32 = 4;
+/// It learns for so many exchanges before it is compared, and is given up after so many.
+const LEARNS: u32 = 64;
+const LASTS: u32 = 320;
+/// It takes over where it is so much likelier (in ln), and is given up where it is so much less.
+const WINS: f64 = 10.0;
+const LOSES: f64 = -20.0;
+/// No single exchange tells more than this, or an outlier would decide.
+const MOST: f64 = 3.0;
+
+#[derive(Debug, Clone)]
+pub(super) struct Rival {
+    state: Box<State>,
+    age: u32,
+    lead: f64,
+}
+
+/// What a comparison has come to.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Open(Rival),
+    Won(State),
+    Lost,
+}
+
+impl Rival {
+    /// Whether one is to begin after so many exchanges.
+    pub(super) fn is_due(exchanges: u32) -> bool {
+        let mut due = FIRST;
+        while due < exchanges {
+            due = due.saturating_mul(RARER);
+        }
+        due == exchanges
+    }
+
+    /// Begins at `exchange` with what `of` knows without a filter, and with its rate.
+    pub(super) fn new(of: &State, exchange: &Exchange, home: &Home) -> Self {
+        let floor = of.least_round_trip / 2.0;
+        let scale = (of.mean_round_trip - of.least_round_trip).max(LEAST_ROUND_TRIP) / 2.0;
+        let half = exchange.round_trip().as_secs_f64().max(LEAST_ROUND_TRIP) / 2.0;
+        let doubt = (half - floor).abs() + scale;
+        let filter = Filter {
+            mean: [home.deviation, of.bank.blend().mean[1], floor],
+            cov: [doubt * doubt, 0.0, 0.0, RATE_REMEMBERED.powi(2), 0.0, scale * scale],
+        };
+        let state = State {
+            base: exchange.offset(),
+            bank: Bank::new(filter, of.noise.noise().as_secs_f64()),
+            laws: [Law::new(scale); 2],
+            guard: Guard::default(),
+            corridor: Corridor::new(half, half),
+            early: of.mean_round_trip,
+            skew: [0.0; 2],
+            exchanges: 1,
+            ..of.clone()
+        };
+        Self { state: Box::new(state), age: 0, lead: 0.0 }
+    }
+
+    /// Takes the exchange in that the track in use found `fit` likely.
+    pub(super) fn compare(
+        mut self,
+        exchange: &Exchange,
+        wheel: &mut Flywheel,
+        fit: f64,
+    ) -> Verdict {
+        let sample = self.state.sample(exchange);
+        // A witness that the wheel does not know is not heard.
+        self.state.take(&sample, wheel, &mut Witness::unheard());
+        let own = self.state.bank.take_fit();
+        self.age += 1;
+        if self.age > LEARNS {
+            self.lead += (own - fit).clamp(-MOST, MOST);
+        }
+        match self.lead {
+            lead if lead > WINS => Verdict::Won(*self.state),
+            lead if lead < LOSES || self.age > LASTS => Verdict::Lost,
+            _ => Verdict::Open(self),
+        }
+    }
+}
