@@ -35,3 +35,14 @@ fn a_step_is_found_and_slewed_away_within_ten_seconds() {
         assert!(settled.is_some_and(|after| after < 10.0), "seed {seed}: {settled:?}");
     }
 }
+
+#[test]
+fn a_young_track_that_went_astray_finds_back() {
+    let scenario = Scenario::named("busy").unwrap();
+    for seed in [1, 115] {
+        let outcome = run(&scenario, seed, &mut |_| {});
+        let rms = outcome.spread_rms_s * 1e6;
+        println!("busy, seed {seed}: RMS {rms:.2} µs");
+        assert!(rms < 1.5, "seed {seed}: RMS {rms} µs");
+    }
+}

@@ -23,8 +23,8 @@ use bound::{Corridor, rho};
 use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
-pub use warm::Prior;
 use rival::{Rival, Verdict};
+pub use warm::Prior;
 pub use wheel::{Flywheel, Wheel};
 use wheel::{Home, Witness};
 
@@ -254,7 +254,7 @@ impl Track {
             Some(rival) => match rival.compare(exchange, wheel, fit) {
                 Verdict::Open(rival) => self.rival = Some(rival),
                 Verdict::Won(better) => {
-                    *state = State { exchanges: state.exchanges, ..better };
+                    *state = State { exchanges: state.exchanges, ..*better };
                 }
                 Verdict::Lost => {}
             },

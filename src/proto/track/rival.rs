@@ -36,7 +36,7 @@ pub(super) struct Rival {
 #[derive(Debug)]
 pub(super) enum Verdict {
     Open(Rival),
-    Won(State),
+    Won(Box<State>),
     Lost,
 }
 
@@ -90,7 +90,7 @@ impl Rival {
             self.lead += (own - fit).clamp(-MOST, MOST);
         }
         match self.lead {
-            lead if lead > WINS => Verdict::Won(*self.state),
+            lead if lead > WINS => Verdict::Won(self.state),
             lead if lead < LOSES || self.age > LASTS => Verdict::Lost,
             _ => Verdict::Open(self),
         }
