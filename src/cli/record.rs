@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::words::standing;
 use crate::clock::Interference;
-use crate::net::{BySource, Missing, NetStats};
+use crate::net::{Missing, NetStats};
 use crate::proto::{
-    Adjusted, Cause, Counters, Event, Measured, Round, Slot, Source, Surrender, Who,
+    Adjusted, BySource, Cause, Counters, Event, Measured, Round, Slot, Source, Surrender, Who,
 };
 use crate::report::{Report, human_count};
 use crate::time::{Map, Offset, Raw, Shown, Span};

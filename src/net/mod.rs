@@ -30,6 +30,6 @@ pub use error::NetError;
 pub use keeper::Keep;
 pub use names::resolve;
 pub use node::{Ended, Node, Stopper};
-pub use observer::{BySource, Moment, NetStats, Observer};
+pub use observer::{Moment, NetStats, Observer};
 pub use signals::Signals;
 pub use stamps::{Missing, Wanted};

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::Missing;
 use crate::clock::Interference;
-use crate::proto::{Counters, Event, Source};
+use crate::proto::{BySource, Counters, Event};
 use crate::time::{Local, Map, Raw, Shown, Time};
 
 /// One instant on all scales that a node knows.
@@ -61,47 +61,6 @@ pub trait Observer {
     /// node ends with an error.
     fn finish(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) {
         let _ = (moment, counters, net);
-    }
-}
-
-/// How many timestamps each source gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BySource {
-    /// The daemon's own readings.
-    pub daemon: u64,
-    /// The kernel's.
-    pub kernel: u64,
-    /// The card's.
-    pub hardware: u64,
-}
-
-impl BySource {
-    pub(super) fn count(&mut self, source: Source) {
-        match source {
-            Source::Daemon => self.daemon += 1,
-            Source::Kernel => self.kernel += 1,
-            Source::Hardware => self.hardware += 1,
-        }
-    }
-
-    /// All of them, the best source last.
-    pub fn each(&self) -> [(Source, u64); 3] {
-        [
-            (Source::Daemon, self.daemon),
-            (Source::Kernel, self.kernel),
-            (Source::Hardware, self.hardware),
-        ]
-    }
-
-    /// The source of most of them; the daemon where there are none.
-    pub fn main(&self) -> Source {
-        if self.hardware > self.kernel.max(self.daemon) {
-            Source::Hardware
-        } else if self.kernel > self.daemon {
-            Source::Kernel
-        } else {
-            Source::Daemon
-        }
     }
 }
 

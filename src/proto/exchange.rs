@@ -34,6 +34,48 @@ impl Source {
     }
 }
 
+/// How many timestamps each source gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BySource {
+    /// The daemon's own readings.
+    pub daemon: u64,
+    /// The kernel's.
+    pub kernel: u64,
+    /// The card's.
+    pub hardware: u64,
+}
+
+impl BySource {
+    /// One more.
+    pub fn count(&mut self, source: Source) {
+        match source {
+            Source::Daemon => self.daemon += 1,
+            Source::Kernel => self.kernel += 1,
+            Source::Hardware => self.hardware += 1,
+        }
+    }
+
+    /// All of them, the best source last.
+    pub fn each(&self) -> [(Source, u64); 3] {
+        [
+            (Source::Daemon, self.daemon),
+            (Source::Kernel, self.kernel),
+            (Source::Hardware, self.hardware),
+        ]
+    }
+
+    /// The source of most of them; the daemon where there are none.
+    pub fn main(&self) -> Source {
+        if self.hardware > self.kernel.max(self.daemon) {
+            Source::Hardware
+        } else if self.kernel > self.daemon {
+            Source::Kernel
+        } else {
+            Source::Daemon
+        }
+    }
+}
+
 /// A reading of a clock, and who took it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp<S: Scale> {
@@ -103,6 +145,11 @@ impl Exchange {
     /// The worst source among the two stamps that `backward` is made of.
     pub fn backward_source(&self) -> Source {
         self.t3.source.min(self.t4.source)
+    }
+
+    /// The worst source among all four.
+    pub fn source(&self) -> Source {
+        self.forward_source().min(self.backward_source())
     }
 }
 
