@@ -150,6 +150,8 @@ pub(super) enum Body<'a> {
         spread_s: f64,
         offset_s: f64,
         rate: f64,
+        likely_bound_s: Option<f64>,
+        bound_s: Option<f64>,
     },
     Slot {
         node: &'a str,
@@ -158,6 +160,9 @@ pub(super) enum Body<'a> {
         reach: u8,
         offset_s: Option<f64>,
         sigma_s: f64,
+        likely_bound_s: Option<f64>,
+        bound_s: Option<f64>,
+        stamps: BTreeMap<&'static str, u64>,
         rate: f64,
         round_trip_s: Option<f64>,
         standing: &'static str,
@@ -173,7 +178,8 @@ pub(super) enum Body<'a> {
         round: u32,
         offset_s: f64,
         sigma_s: f64,
-        bound_s: f64,
+        likely_bound_s: Option<f64>,
+        bound_s: Option<f64>,
         rate: f64,
         standing: &'static str,
         members: u32,
@@ -244,6 +250,11 @@ fn node(who: &Who) -> Node<'_> {
 
 fn id(id: NodeId) -> String {
     id.to_string()
+}
+
+/// Nothing where a bound is not known.
+fn known(bound: Span) -> Option<f64> {
+    (bound < Span::MAX).then(|| bound.as_secs_f64())
 }
 
 fn secs(offset: Offset) -> f64 {
@@ -353,6 +364,8 @@ fn round(round: &Round) -> Body<'static> {
         spread_s: round.spread.as_secs_f64(),
         offset_s: secs(round.offset),
         rate: round.rate.as_ratio(),
+        likely_bound_s: known(round.likely_bound),
+        bound_s: known(round.bound),
     }
 }
 
@@ -373,6 +386,9 @@ fn slot<'a>(slot: &Slot, name: &'a str) -> Body<'a> {
         reach: slot.reach,
         offset_s: slot.offset.map(secs),
         sigma_s: slot.sigma.as_secs_f64(),
+        likely_bound_s: known(slot.likely_bound),
+        bound_s: known(slot.bound),
+        stamps: by_source(slot.stamps),
         rate: slot.rate.as_ratio(),
         round_trip_s: slot.round_trip.map(Span::as_secs_f64),
         standing: standing(slot.standing),
@@ -385,7 +401,8 @@ fn adjusted(adjusted: &Adjusted) -> Body<'static> {
         round: adjusted.round,
         offset_s: secs(adjusted.offset),
         sigma_s: adjusted.sigma.as_secs_f64(),
-        bound_s: adjusted.bound.as_secs_f64(),
+        likely_bound_s: known(adjusted.likely_bound),
+        bound_s: known(adjusted.bound),
         rate: adjusted.rate.as_ratio(),
         standing: standing(adjusted.standing),
         members: adjusted.members,

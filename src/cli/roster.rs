@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::words::standing;
-use crate::proto::{Event, Slot, Who};
+use crate::proto::{BySource, Event, Slot, Who};
 use crate::report::{human, human_offset, human_rate};
 use crate::wire::NodeId;
 
@@ -84,8 +84,8 @@ impl Roster {
         if !rows.is_empty() {
             let _ = writeln!(
                 table,
-                "{:<width$}  {:<12}{:>6}{:>10}{:>10}{:>11}{:>11}{:>6}  address",
-                "slave", "state", "reach", "offset", "±", "rate", "round trip", "steps"
+                "{:<width$}  {:<11}{:>6}{:>9}{:>9}{:>9}{:>10}{:>8}  stamps",
+                "slave", "state", "reach", "offset", "5σ", "hard", "rate", "trip"
             );
         }
         for entry in rows.iter().take(MOST_ROWS) {
@@ -109,22 +109,38 @@ impl Entry {
         };
         let known = slot.filter(|slot| slot.offset.is_some());
         format!(
-            "{:<width$}  {:<12}{:>6}{:>10}{:>10}{:>11}{:>11}{:>6}  {}{}",
+            "{:<width$}  {:<11}{:>6}{:>9}{:>9}{:>9}{:>10}{:>8}  {}{}{}",
             self.who.name,
             state,
             slot.map_or_else(dash, |slot| format!("{}/8", slot.reach.count_ones())),
             slot.and_then(|slot| slot.offset).map_or_else(dash, human_offset),
-            known.map_or_else(dash, |slot| human(slot.sigma)),
+            known.map_or_else(dash, |slot| human(slot.likely_bound)),
+            known.map_or_else(dash, |slot| human(slot.bound)),
             known.map_or_else(dash, |slot| human_rate(slot.rate)),
             slot.and_then(|slot| slot.round_trip).map_or_else(dash, human),
-            slot.map_or_else(dash, |slot| slot.steps.to_string()),
-            self.who.addr,
+            slot.map_or_else(dash, |slot| mostly(&slot.stamps)),
+            match slot.map_or(0, |slot| slot.steps) {
+                0 => String::new(),
+                1 => ", stepped once".to_owned(),
+                n => format!(", stepped {n} times"),
+            },
             match self.restarts {
                 0 => String::new(),
                 1 => ", restarted once".to_owned(),
                 n => format!(", restarted {n} times"),
             }
         )
+    }
+}
+
+/// Who took most of the stamps, and where others took some the share.
+fn mostly(stamps: &BySource) -> String {
+    let (all, main) = (stamps.each().map(|(_, n)| n).iter().sum::<u64>(), stamps.main());
+    let most = stamps.each().into_iter().find(|(by, _)| *by == main).map_or(0, |(_, n)| n);
+    match all {
+        0 => "-".to_owned(),
+        _ if most == all => main.name().to_owned(),
+        _ => format!("{} {}%", main.name(), most.saturating_mul(100) / all),
     }
 }
 
@@ -152,6 +168,9 @@ mod tests {
             offset: Some(Offset::from_nanos(-1_500)),
             rate: Rate::from_ppm(-40.0),
             sigma: Span::from_nanos(300),
+            likely_bound: Span::from_nanos(1_500),
+            bound: Span::from_micros(31),
+            stamps: BySource { daemon: 1, kernel: 99, hardware: 0 },
             round_trip: Some(Span::from_micros(61)),
             standing: Standing::Falseticker,
             steps: 1,
@@ -163,7 +182,10 @@ mod tests {
         assert!(rows[1].starts_with("b       silent"), "{table}");
         let words: Vec<_> = rows[2].split_whitespace().collect();
         assert_eq!(words[..4], ["rack-3", "falseticker", "7/8", "-1.50"], "{table}");
-        assert!(rows[2].ends_with("10.0.0.3:7045, restarted once"), "{table}");
+        assert!(rows[2].contains("1.50 µs  31.0 µs"), "both bounds: {table}");
+        assert!(rows[2].ends_with("kernel 99%, stepped once, restarted once"), "{table}");
+        let wide = rows[0].chars().count().max(rows[1].chars().count());
+        assert!(wide <= 80, "{table}");
         roster.note(&Event::Left { who: who(2, "rack-3"), said_so: true });
         assert_eq!(roster.table().lines().count(), 2);
         assert_eq!(roster.name(NodeId(2)), "0000000000000002");

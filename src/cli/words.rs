@@ -1,9 +1,10 @@
 //! Events in plain words.
 
+use super::record::by_whom;
 use crate::clock::Interference;
-use crate::proto::{Adjusted, Cause, Event, Round, Slot, Surrender, Who};
+use crate::proto::{Adjusted, Cause, DEVIATIONS, Event, Round, Slot, Surrender, Who};
 use crate::report::{human, human_offset, human_rate};
-use crate::time::Offset;
+use crate::time::{Offset, Span};
 use crate::wire::{LeaveReason, NodeId, Standing};
 
 /// How much an event matters to people.
@@ -201,13 +202,14 @@ fn member(who: &Who, own: NodeId) -> String {
 /// A round in one line.
 pub(super) fn round(round: &Round) -> String {
     format!(
-        "round {}: {} of {} members reached, {} counted; spread {}, own offset {}",
+        "round {}: {} of {} members reached, {} counted; spread {}, own offset {} {}",
         round.number,
         round.reachable,
         round.members,
         round.counted,
         human(round.spread),
-        human_offset(round.offset)
+        human_offset(round.offset),
+        bounds(round.likely_bound, round.bound)
     )
 }
 
@@ -219,10 +221,10 @@ pub(super) fn adjusted(adjusted: &Adjusted) -> String {
         Standing::Falseticker => "; a falseticker, not counted",
     };
     format!(
-        "round {}: offset {} ± {}, rate {}; cluster of {}, {} counted, spread {}{standing}",
+        "round {}: offset {} {}, rate {}; cluster of {}, {} counted, spread {}{standing}",
         adjusted.round,
         human_offset(adjusted.offset),
-        human(adjusted.sigma),
+        bounds(adjusted.likely_bound, adjusted.bound),
         human_rate(adjusted.rate.reversed()),
         adjusted.members,
         adjusted.counted,
@@ -234,11 +236,20 @@ fn slot(slot: &Slot, name: &str) -> String {
     let offset = slot.offset.map_or("not known".to_owned(), human_offset);
     let round_trip = slot.round_trip.map_or("no reply".to_owned(), human);
     format!(
-        "  {name}: offset {offset} ± {}, rate {}, round trip {round_trip}, {}",
-        human(slot.sigma),
+        "  {name}: offset {offset} {}, rate {}, round trip {round_trip}, {}, stamps by {}",
+        bounds(slot.likely_bound, slot.bound),
         human_rate(slot.rate),
-        standing(slot.standing)
+        standing(slot.standing),
+        by_whom(&slot.stamps)
     )
+}
+
+/// The statistical bound and the hard one.
+fn bounds(likely: Span, hard: Span) -> String {
+    match (likely, hard) {
+        (Span::MAX, _) | (_, Span::MAX) => "(bounds not known)".to_owned(),
+        (likely, hard) => format!("± {} ({DEVIATIONS}σ; hard {})", human(likely), human(hard)),
+    }
 }
 
 /// What something else did to the clock, and what follows.

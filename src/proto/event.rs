@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 
+use super::exchange::BySource;
 use crate::time::{Offset, Rate, Span};
 use crate::wire::{LeaveReason, Name, NodeId, Rank, Standing, Term};
+
+/// So many standard deviations are the statistical bound.
+pub const DEVIATIONS: u32 = 5;
 
 /// Who an event is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,6 +244,10 @@ pub struct Round {
     pub offset: Offset,
     /// Rate of cluster time against the master's Local.
     pub rate: Rate,
+    /// The statistical bound of what the master itself shows, [`DEVIATIONS`] standard deviations.
+    pub likely_bound: Span,
+    /// The hard bound of what the master itself shows.
+    pub bound: Span,
 }
 
 /// One exchange as measured.
@@ -269,6 +277,12 @@ pub struct Slot {
     pub rate: Rate,
     /// One standard deviation of the offset.
     pub sigma: Span,
+    /// The statistical bound of the offset, [`DEVIATIONS`] standard deviations.
+    pub likely_bound: Span,
+    /// The hard bound of the offset.
+    pub bound: Span,
+    /// The exchanges since the slave booted, each by the worst source of its four stamps.
+    pub stamps: BySource,
     /// Least round trip of the burst; none where no reply came.
     pub round_trip: Option<Span>,
     /// Its standing.
@@ -288,7 +302,9 @@ pub struct Adjusted {
     pub rate: Rate,
     /// One standard deviation of the offset.
     pub sigma: Span,
-    /// The hard bound.
+    /// The statistical bound of the offset, [`DEVIATIONS`] standard deviations.
+    pub likely_bound: Span,
+    /// The hard bound of the offset.
     pub bound: Span,
     /// What the master thinks of our clock.
     pub standing: Standing,

@@ -231,6 +231,7 @@ impl Master {
         let round_trip = round_trip.abs();
         let taken = member.track.observe(exchange, &mut self.wheel);
         member.round_trip = Some(member.round_trip.map_or(round_trip, |r| r.min(round_trip)));
+        member.stamps.count(exchange.source());
         let noise = taken.noise.forward.max(taken.noise.backward);
         let measured = Measured { id: member.who.id, round_trip, noise };
         let found = found(&member.who, taken.finding);

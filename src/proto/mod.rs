@@ -29,7 +29,7 @@ pub use candidate::{Candidate, CandidateSettings};
 pub use counters::{Counters, Drop};
 pub use election::{Ballot, Election, ElectionSettings, Start};
 pub use ensemble::{Ensemble, Reading, Verdict};
-pub use event::{Adjusted, Cause, Event, Measured, Round, Slot, Surrender, Who};
+pub use event::{Adjusted, Cause, DEVIATIONS, Event, Measured, Round, Slot, Surrender, Who};
 pub use exchange::{BySource, Exchange, Source, Stamp};
 pub use io::{Core, Input, Output, Token};
 pub use master::Master;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::agenda::Place;
 use super::event::Who;
-use super::exchange::{Exchange, Stamp};
+use super::exchange::{BySource, Exchange, Stamp};
 use super::track::Track;
 use crate::time::{Local, Map, Rate, Remote, Shown, Span, Time};
 use crate::wire::{BootId, Name, NodeId, Rank, Standing};
@@ -65,6 +65,8 @@ pub(super) struct Member {
     pub(super) nominal: Option<Time<Local>>,
     /// Which line of the table it is told next, where it stands by.
     pub(super) line: usize,
+    /// Its exchanges since it booted, each by the worst source of its four stamps.
+    pub(super) stamps: BySource,
 }
 
 impl Member {
@@ -92,6 +94,7 @@ impl Member {
             briefed: 0,
             nominal: None,
             line: 0,
+            stamps: BySource::default(),
         }
     }
 
@@ -106,6 +109,7 @@ impl Member {
         self.standing = Standing::Spare;
         self.loyal = false;
         self.briefed = 0;
+        self.stamps = BySource::default();
     }
 }
 

@@ -13,7 +13,7 @@ use rand_chacha::rand_core::SeedableRng;
 use self::following::{Master, Search};
 use self::sanity::{Ruling, Sanity};
 use super::counters::{Counters, Drop};
-use super::event::{Adjusted, Event, Who};
+use super::event::{Adjusted, DEVIATIONS, Event, Who};
 use super::exchange::{Source, Stamp};
 use super::inbox;
 use super::io::{Core, Input, Output, Token};
@@ -242,6 +242,7 @@ impl Slave {
             offset: -self.steering.remaining(now),
             rate: adjust.map.rate,
             sigma: adjust.sigma,
+            likely_bound: adjust.sigma.times(DEVIATIONS),
             bound: adjust.bound,
             standing: adjust.standing,
             members: adjust.members,

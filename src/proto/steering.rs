@@ -1,13 +1,16 @@
 //! What master and slave alike do with their own clock: aim the discipline, carry its wishes to
 //! the driver, count steps, notice holdover.
 
-use super::event::Event;
+use super::event::{DEVIATIONS, Event};
 use super::io::Output;
 use crate::clock::{Adjustment, Discipline, Limits, Quality, Target};
 use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
 
 /// How fast the hard bound grows with the age of the newest map (design figure of quartz).
 const RHO: Rate = Rate::from_ppm(15.0);
+
+/// A bound that is older says nothing any more (design figure).
+const VOID: Span = Span::from_secs(1_000);
 
 /// A node's own clock, as the core knows it.
 #[derive(Debug, Clone)]
@@ -80,11 +83,21 @@ impl Steering {
     }
 
     /// How far from cluster time the clock may be: the target's bound, grown with its age, and
-    /// what is still to be worked off. Nothing before the first target.
+    /// what is still to be worked off. Nothing before the first target, and nothing where the
+    /// newest is too old to say anything.
     pub(super) fn bound(&self, now: Time<Local>) -> Option<Span> {
-        let target = self.discipline.target()?;
-        let aged = RHO.gain_over((now - target.map.at).ahead().as_offset()).abs();
-        Some(target.bound + aged + self.remaining(now).abs())
+        self.aged(now, self.discipline.target()?.bound)
+    }
+
+    /// As [`Steering::bound`], from the statistical figure.
+    pub(super) fn likely_bound(&self, now: Time<Local>) -> Option<Span> {
+        self.aged(now, self.discipline.target()?.sigma.times(DEVIATIONS))
+    }
+
+    fn aged(&self, now: Time<Local>, bound: Span) -> Option<Span> {
+        let age = (now - self.discipline.target()?.map.at).ahead();
+        let grown = RHO.gain_over(age.as_offset()).abs();
+        (age <= VOID).then(|| bound + grown + self.remaining(now).abs())
     }
 
     /// Cluster time minus Shown; zero before the first target.
@@ -112,5 +125,27 @@ impl Steering {
 
     fn expiry(&self) -> Option<Time<Local>> {
         if self.expired { None } else { self.discipline.target().map(|target| target.until) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_bounds_grow_with_age_until_they_are_void() {
+        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
+        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let mut steering = Steering::new(Limits::default(), course, None);
+        assert_eq!((steering.bound(at(0)), steering.likely_bound(at(0))), (None, None));
+        let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let (sigma, bound) = (Span::from_nanos(300), Span::from_micros(40));
+        steering.aim(at(0), Target { map, sigma, bound, until: at(10) });
+        let both = |secs| (steering.likely_bound(at(secs)), steering.bound(at(secs)));
+        assert_eq!(both(0), (Some(Span::from_nanos(1_500)), Some(Span::from_micros(40))));
+        let aged = Span::from_micros(15 * 900);
+        let grown = (Some(Span::from_nanos(1_500) + aged), Some(Span::from_micros(40) + aged));
+        assert_eq!(both(900), grown);
+        assert_eq!(both(1_001), (None, None));
     }
 }

@@ -36,6 +36,14 @@ fn master_and_slave_speak_json_in_seconds_and_end_in_order() {
     assert_eq!(master.one("left")["said_so"], true);
     assert!(master.all("round").len() >= 5 && master.all("slot").len() >= 5);
     assert!(master.all("slot").iter().all(|slot| slot["node"] == "s" && slot["reach"].is_u64()));
+    for told in [master.all("slot"), master.all("round")] {
+        let last = told.last().unwrap();
+        let bounds = ["likely_bound_s", "bound_s"].map(|name| last[name].as_f64().unwrap());
+        assert!(bounds.iter().all(|bound| 0.0 < *bound && *bound < 0.1), "{last}");
+    }
+    let stamps = &master.all("slot").last().unwrap()["stamps"];
+    let counts = stamps.as_object().unwrap().values().map(|count| count.as_u64().unwrap());
+    assert!(counts.sum::<u64>() > 20, "{stamps}");
     assert!(master.all("report").len() >= 3);
     let end = master.0.last().unwrap();
     assert_eq!(end["event"], "end");
@@ -50,6 +58,8 @@ fn master_and_slave_speak_json_in_seconds_and_end_in_order() {
     let last = slave.all("adjusted").last().unwrap()["offset_s"].as_f64().unwrap();
     assert!(last.abs() < 1e-3, "{last}");
     assert!(slave.all("adjusted").iter().all(|a| a["offset_s"].is_f64() && a["rate"].is_f64()));
+    let sigmas = |a: &Value| a["likely_bound_s"].as_f64().unwrap() / a["sigma_s"].as_f64().unwrap();
+    assert!(slave.all("adjusted").iter().all(|a| (sigmas(a) - 5.0).abs() < 0.1));
     assert!(slave.all("course").iter().all(|c| c["raw_ns"].is_i64() && c["shown_ns"].is_i64()));
 }
 

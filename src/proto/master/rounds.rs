@@ -6,7 +6,7 @@ use super::{
 };
 use crate::clock::Target;
 use crate::proto::ensemble::Reading;
-use crate::proto::event::{Slot, Who};
+use crate::proto::event::{DEVIATIONS, Slot, Who};
 use crate::proto::track::{Estimate, Wheel};
 use crate::time::{Cluster, Offset, Rate, Remote};
 use crate::wire::Adjust;
@@ -96,6 +96,9 @@ impl Master {
             offset: self.offset_of(now, place),
             rate: estimate.map_or(Rate::ZERO, |e| e.wheel_rate.on_top_of(cluster_rate.reversed())),
             sigma: estimate.map_or(Span::MAX, |e| e.sigma),
+            likely_bound: estimate.map_or(Span::MAX, |e| e.sigma.times(DEVIATIONS)),
+            bound: estimate.map_or(Span::MAX, |e| e.bound),
+            stamps: member.stamps,
             round_trip: member.round_trip,
             standing: member.standing,
             steps: member.said.map_or(0, |said| said.steps),
@@ -158,7 +161,7 @@ impl Master {
         }
         self.look_round(now);
         self.aim(now, &wheel, &readings);
-        self.sum_up(&readings);
+        self.sum_up(now, &readings);
         self.hold_court();
         self.round = self.round.wrapping_add(1).max(1);
         self.began = now;
@@ -244,7 +247,7 @@ impl Master {
         self.pending.push_back(Pending::Output(publish));
     }
 
-    fn sum_up(&mut self, readings: &[Reading]) {
+    fn sum_up(&mut self, now: Time<Local>, readings: &[Reading]) {
         let Some(cluster) = self.ensemble.cluster().copied() else { return };
         let own = self.settings.identity.id;
         let offsets: Vec<_> = readings
@@ -268,6 +271,8 @@ impl Master {
             spread: (greatest - least).abs(),
             offset: ahead_of(readings[0].shown, cluster.reads),
             rate: self.steering.rate().unwrap_or_default(),
+            likely_bound: self.steering.likely_bound(now).unwrap_or(Span::MAX),
+            bound: self.steering.bound(now).unwrap_or(Span::MAX),
         };
         self.summary = Some(round);
         self.tell(Event::Round(round));

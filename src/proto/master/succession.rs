@@ -73,6 +73,8 @@ impl Master {
             spread: Span::ZERO,
             offset: -self.steering.remaining(now),
             rate: cluster.rate,
+            likely_bound: Span::MAX,
+            bound: Span::MAX,
         });
         let members = self.roster.iter().map(|(_, member)| member.who.clone()).collect();
         self.tell(Event::Inherited { members });

@@ -10,6 +10,18 @@ const RHO_LEAST: f64 = 0.1e-6;
 /// No honest crystal is further off than that (500 ppm is what a kernel's discipline gives too).
 const RHO_GREATEST: f64 = 500e-6;
 
+/// The filter is trusted to this: 1.5 times its own deviation, squared (a design figure).
+const TRUST: f64 = 2.25;
+/// So much of the queues' mean may hide in the offset.
+const HIDDEN: f64 = 0.03;
+
+/// Variance of an offset, statistical: the filter's own, the queues' mean excess over both ways,
+/// the noise of a stamp and half of an unexplained one-way change. A static asymmetry of the path
+/// is invisible to it.
+pub(super) fn variance(filter: f64, excess: f64, stamp: f64, one_way: f64) -> f64 {
+    TRUST * filter.max(0.0) + (HIDDEN * excess).powi(2) + stamp.powi(2) + (one_way / 2.0).powi(2)
+}
+
 /// ρ for a rate whose standard deviation is `sigma`.
 pub(super) fn rho(sigma: f64) -> f64 {
     (6.0 * sigma + RHO_LEAST).min(RHO_GREATEST)
@@ -86,6 +98,16 @@ mod tests {
         assert!((corridor.error_of(0.0) - 50e-6).abs() < 1e-12);
         corridor.age(10.0, 1e-6, 1e-7);
         assert!((corridor.error_of(10e-6) - 51e-6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn each_part_of_the_statistical_bound_is_felt() {
+        let sigma = |f: f64, e, s, w| variance(f * f, e, s, w).sqrt();
+        assert!((sigma(1e-6, 0.0, 0.0, 0.0) - 1.5e-6).abs() < 1e-12);
+        assert!((sigma(0.0, 100e-6, 0.0, 0.0) - 3e-6).abs() < 1e-12);
+        assert!((sigma(0.0, 0.0, 350e-9, 0.0) - 350e-9).abs() < 1e-12);
+        assert!((sigma(0.0, 0.0, 0.0, 8e-6) - 4e-6).abs() < 1e-12);
+        assert!((sigma(2e-6, 0.0, 0.0, 8e-6) - 5e-6).abs() < 1e-12);
     }
 
     #[test]

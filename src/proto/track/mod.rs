@@ -94,8 +94,8 @@ pub struct Estimate {
     pub wheel_offset: Offset,
     /// The rate of the slave's Local against the flywheel.
     pub wheel_rate: Rate,
-    /// One standard deviation of the offset against the wheel, statistical: a static asymmetry of
-    /// the path is not in it, half of a one-way change that was seen is.
+    /// One standard deviation of the offset against the wheel, statistical, and rather too much: a
+    /// static asymmetry of the path is not in it, half of a one-way change that was seen is.
     pub sigma: Span,
     /// One standard deviation of the rate.
     pub rate_sigma: Rate,
@@ -271,8 +271,9 @@ impl Track {
         let age = t.abs();
         let variance = blend.cov[0]
             + age * (2.0 * blend.cov[1].abs() + age * blend.cov[3])
-            + state.bank.q() * age.powi(3) / 3.0
-            + (state.one_way() / 2.0).powi(2);
+            + state.bank.q() * age.powi(3) / 3.0;
+        let excess = state.laws.iter().map(Law::scale).sum();
+        let variance = bound::variance(variance, excess, state.bank.phi(), state.one_way());
         let rate_sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
         let mut corridor = state.corridor;
         corridor.age(age, (y - home.rate) * t.signum(), rho(rate_sigma));
