@@ -4,17 +4,18 @@
 //! that end in `_s`; rates are ratios, positive fast; instants are whole nanoseconds under names
 //! that end in `_ns`, because a double does not hold them.
 
+mod succession;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use self::succession::{Succession, succession};
 use super::words::standing;
 use crate::clock::Interference;
 use crate::net::{Missing, NetStats};
-use crate::proto::{
-    Adjusted, BySource, Cause, Counters, Event, Measured, Round, Slot, Source, Surrender, Who,
-};
+use crate::proto::{Adjusted, BySource, Counters, Event, Measured, Round, Slot, Source, Who};
 use crate::report::{Report, human_count};
 use crate::time::{Map, Offset, Raw, Shown, Span};
 use crate::wire::{LeaveReason, NodeId};
@@ -97,45 +98,7 @@ pub(super) enum Body<'a> {
     Formed {
         members: u32,
     },
-    StandingBy {
-        #[serde(flatten)]
-        node: Node<'a>,
-        rank: u8,
-    },
-    Claimed {
-        term: u32,
-        why: &'static str,
-    },
-    StoodBack {
-        #[serde(flatten)]
-        node: Node<'a>,
-        told_by: &'a str,
-    },
-    Elected {
-        term: u32,
-        votes: u32,
-        why: &'static str,
-    },
-    Outbid {
-        #[serde(flatten)]
-        node: Node<'a>,
-        term: u32,
-        size: u32,
-        than: u32,
-    },
-    Yielded {
-        term: u32,
-        why: &'static str,
-        to: Option<Node<'a>>,
-    },
-    OutOfSight {
-        members: u32,
-        missing: u32,
-    },
-    Resigned {
-        term: u32,
-        heir: Option<Node<'a>>,
-    },
+    Succession(Succession<'a>),
     Refused {
         addr: SocketAddr,
     },
@@ -307,52 +270,12 @@ fn body<'a>(event: &'a Event, name: &'a str) -> Option<(&'static str, Body<'a>)>
         Event::Refused(addr) => ("refused", Body::Refused { addr: *addr }),
         Event::Adjusted(adjusted) => ("adjusted", self::adjusted(adjusted)),
         Event::Holdover => ("holdover", Body::Nothing {}),
-        Event::StandingBy { who, rank } => {
-            ("standing_by", Body::StandingBy { node: node(who), rank: rank.0 })
-        }
-        Event::Claimed { term, why } => {
-            ("claimed", Body::Claimed { term: term.0, why: cause(*why) })
-        }
-        Event::StoodBack { by, master } => {
-            ("stood_back", Body::StoodBack { node: node(master), told_by: by.name.as_str() })
-        }
-        Event::Elected { term, votes, why } => {
-            ("elected", Body::Elected { term: term.0, votes: *votes, why: cause(*why) })
-        }
-        Event::Inherited { members } => {
-            ("inherited", Body::Formed { members: members.len() as u32 + 1 })
-        }
-        Event::Outbid { rival, term, size, than } => {
-            let (node, term) = (node(rival), term.0);
-            ("outbid", Body::Outbid { node, term, size: *size, than: *than })
-        }
-        Event::Yielded { term, to, why } => {
-            let why = match why {
-                Surrender::Outranked => "outranked",
-                Surrender::Minority => "minority",
-            };
-            ("yielded", Body::Yielded { term: term.0, why, to: to.as_ref().map(node) })
-        }
-        Event::Resigned { term, heir } => {
-            ("resigned", Body::Resigned { term: term.0, heir: heir.as_ref().map(node) })
-        }
-        Event::OutOfSight { members, missing } => {
-            ("out_of_sight", Body::OutOfSight { members: *members, missing: *missing })
-        }
-        Event::InSight => ("in_sight", Body::Nothing {}),
-        Event::Unfit => ("unfit", Body::Nothing {}),
-        Event::Unkept => ("unkept", Body::Nothing {}),
-        Event::Forgetful => ("forgetful", Body::Nothing {}),
         Event::Stepped { by } => ("stepped", Body::Stepped { by_s: secs(*by) }),
+        other => {
+            let (name, said) = succession(other)?;
+            (name, Body::Succession(said))
+        }
     })
-}
-
-fn cause(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Started => "started",
-        Cause::Silence => "silence",
-        Cause::Resigned => "resigned",
-    }
 }
 
 fn round(round: &Round) -> Body<'static> {

@@ -13,6 +13,7 @@
 //! datagrams, IPv6, a larger buffer. Nothing depends on epoll: build with
 //! `RUSTFLAGS='--cfg mio_unsupported_force_poll_poll'` to try mio's poll(2) backend.
 
+mod ending;
 mod endpoint;
 mod error;
 mod hands;
@@ -25,11 +26,12 @@ mod signals;
 mod stamps;
 mod transmit;
 
+pub use ending::{Ended, Stopper};
 pub use endpoint::Endpoint;
 pub use error::NetError;
 pub use keeper::Keep;
 pub use names::resolve;
-pub use node::{Ended, Node, Stopper};
+pub use node::Node;
 pub use observer::{Moment, NetStats, Observer};
 pub use signals::Signals;
 pub use stamps::{Missing, Wanted};

@@ -5,11 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 
+use super::ending::{Ended, Stopper};
 use super::hands::Hands;
 use super::keeper::{Keep, Keeper};
 use super::names::Names;
@@ -37,38 +37,6 @@ const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 const END: Token = Token(2);
 const HANGUP: Token = Token(3);
-
-/// Why a node ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// SIGTERM or SIGINT.
-    Signal,
-    /// Its time was over.
-    Duration,
-    /// The observer has seen enough.
-    Observer,
-    /// A [`Stopper`].
-    Stopper,
-    /// The core ended by itself.
-    Core,
-}
-
-/// Ends a node in order from another thread.
-#[derive(Debug, Clone)]
-pub struct Stopper {
-    stop: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-}
-
-impl Stopper {
-    /// Lets the node take leave and return from [`Node::run`]. May be called often, and before or
-    /// after it runs.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-        // A loop that is gone needs no waking.
-        let _ = self.waker.wake();
-    }
-}
 
 /// A core with a socket, a clock and a loop.
 pub struct Node<C: Core, K: Clock> {
@@ -124,7 +92,7 @@ impl<C: Core, K: Clock> Node<C, K> {
         endpoint.register(poll.registry(), SOCKET).map_err(failed)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
         let stamps = Stamps::new(&endpoint, oscillator);
-        let stopper = Stopper { stop: Arc::default(), waker: Arc::clone(&waker) };
+        let stopper = Stopper::new(Arc::clone(&waker));
         let keeper = Keeper::new(Arc::clone(&waker));
         let names = Names::new(names, DEFAULT_PORT, waker);
         let course = clock.map(oscillator.read());
@@ -240,7 +208,7 @@ impl<C: Core, K: Clock> Node<C, K> {
         }
         let ended = if std::mem::take(&mut self.ready.end) && signals.ended() {
             Some(Ended::Signal)
-        } else if self.stopper.stop.load(Ordering::Acquire) {
+        } else if self.stopper.is_stopped() {
             Some(Ended::Stopper)
         } else if until.is_some_and(|until| until <= now) {
             Some(Ended::Duration)

@@ -258,7 +258,9 @@ impl Candidate {
                     }
                 }
             }
-            Role::Master(master) => self.election.set_size(master.size(), master.interval()),
+            Role::Master(master) => {
+                self.election.set_size(master.size(), master.counted(), master.interval());
+            }
         }
     }
 

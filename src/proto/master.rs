@@ -70,6 +70,8 @@ pub struct Master {
     page: usize,
     /// Members that follow us and count, ourselves included.
     size: u32,
+    /// When they were counted.
+    counted: Time<Local>,
     /// Since when half of the members or more cannot be reached.
     out_of_sight: Option<Time<Local>>,
 }
@@ -131,6 +133,7 @@ impl Master {
             court: Vec::new(),
             page: 0,
             size: 1,
+            counted: now,
             out_of_sight: None,
             settings,
         };

@@ -180,3 +180,90 @@ impl Allegiance {
         self.master.take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Time<Local> {
+        Time::from_nanos(millis * 1_000_000)
+    }
+
+    fn from(node: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, node], 7045))
+    }
+
+    fn header(node: u8, term: u32) -> Header {
+        Header {
+            sender: NodeId(u64::from(node)),
+            receiver: NodeId::UNKNOWN,
+            boot: BootId(1),
+            term: Term(term),
+            rank: Rank(0),
+            sequence: 1,
+        }
+    }
+
+    /// A slave that has followed node 1 in term 3 since the beginning.
+    fn settled() -> Allegiance {
+        let mut slave = Allegiance::default();
+        assert_eq!(slave.meet(at(0), from(1), &header(1, 3), true), Meeting::Change);
+        slave
+    }
+
+    fn follows(slave: &Allegiance) -> u64 {
+        slave.master().map_or(0, |master| master.title.id.0)
+    }
+
+    #[test]
+    fn a_living_master_is_left_for_a_higher_title_only_and_not_at_once() {
+        let mut slave = settled();
+        assert_eq!(slave.meet(at(100), from(2), &header(2, 3), false), Meeting::Wait);
+        assert_eq!(slave.meet(at(100), from(2), &header(2, 2), true), Meeting::Foreign);
+        for millis in [500, 1_000, 1_500, 2_000] {
+            assert_eq!(slave.meet(at(millis), from(1), &header(1, 3), true), Meeting::Ours);
+            assert_eq!(slave.meet(at(millis), from(2), &header(2, 4), true), Meeting::Wait);
+        }
+        assert_eq!(slave.meet(at(2_600), from(1), &header(1, 3), true), Meeting::Ours);
+        assert_eq!(slave.meet(at(2_600), from(2), &header(2, 4), true), Meeting::Change);
+        assert_eq!(follows(&slave), 2);
+    }
+
+    #[test]
+    fn a_master_that_outbids_the_other_in_time_keeps_its_slaves() {
+        let mut slave = settled();
+        slave.meet(at(500), from(2), &header(2, 4), true);
+        assert_eq!(slave.meet(at(900), from(1), &header(1, 5), true), Meeting::Ours);
+        assert_eq!(slave.meet(at(2_600), from(1), &header(1, 5), true), Meeting::Ours);
+        assert_eq!(slave.meet(at(2_700), from(2), &header(2, 4), true), Meeting::Foreign);
+        assert_eq!(slave.meet(at(2_800), from(1), &header(1, 3), true), Meeting::Stale);
+        assert_eq!(follows(&slave), 1);
+    }
+
+    #[test]
+    fn who_only_talks_takes_no_slave_along() {
+        let mut slave = settled();
+        for millis in (0..3_000).step_by(100) {
+            slave.meet(at(millis), from(1), &header(1, 3), true);
+            assert_eq!(slave.meet(at(millis), from(2), &header(2, 9), false), Meeting::Wait);
+        }
+        // Where there is none it is better than nothing, until another proves more.
+        let mut slave = Allegiance::default();
+        assert_eq!(slave.meet(at(0), from(2), &header(2, 9), false), Meeting::Change);
+        assert_eq!(slave.meet(at(10), from(1), &header(1, 3), false), Meeting::Foreign);
+        assert_eq!(slave.meet(at(20), from(1), &header(1, 3), true), Meeting::Change);
+        assert_eq!(follows(&slave), 1);
+    }
+
+    #[test]
+    fn a_silent_or_dying_master_is_left_at_once() {
+        let mut slave = settled();
+        assert_eq!(slave.meet(at(1_400), from(2), &header(2, 4), true), Meeting::Wait);
+        assert_eq!(slave.meet(at(1_600), from(2), &header(2, 4), true), Meeting::Change);
+        let mut slave = settled();
+        assert_eq!(slave.meet(at(2_900), from(2), &header(2, 1), true), Meeting::Foreign);
+        assert_eq!(slave.meet(at(3_000), from(2), &header(2, 1), true), Meeting::Change);
+        let again = Header { boot: BootId(2), ..header(2, 1) };
+        assert_eq!(slave.meet(at(3_100), from(2), &again, true), Meeting::Change, "restarted");
+    }
+}

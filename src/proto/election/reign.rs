@@ -5,6 +5,8 @@ use super::{
     State, Surrender, Term, Time, Title, who,
 };
 
+/// A count of members that is older than so many rounds is none.
+const STALE_INTERVALS: u32 = 2;
 /// Rivals that are remembered in one reign.
 const MAX_RIVALS: usize = 16;
 
@@ -13,8 +15,9 @@ const MAX_RIVALS: usize = 16;
 pub(super) struct Reign {
     began: Time<Local>,
     interval: Span,
-    /// Members that follow us and count.
+    /// Members that follow us and count, and when they were counted.
     size: u32,
+    counted: Time<Local>,
     /// The rivals that were outbid for having fewer members: once each, so that two masters who
     /// count differently come to an end.
     outbid: Vec<(NodeId, BootId)>,
@@ -22,7 +25,7 @@ pub(super) struct Reign {
 
 impl Reign {
     pub(super) fn new(now: Time<Local>) -> Self {
-        Self { began: now, interval: Span::from_secs(1), size: 1, outbid: Vec::new() }
+        Self { began: now, interval: Span::from_secs(1), size: 1, counted: now, outbid: Vec::new() }
     }
 }
 
@@ -42,9 +45,11 @@ impl Election {
         self.acts.push_back(Act::Tell(Event::Elected { term, votes, why: self.cause }));
     }
 
-    /// How many members follow this master and count, and the length of its rounds.
-    pub fn set_size(&mut self, size: u32, interval: Span) {
+    /// How many members follow this master and count, when they were counted, and the length of its
+    /// rounds.
+    pub fn set_size(&mut self, size: u32, counted: Time<Local>, interval: Span) {
         self.reign.size = size.max(1);
+        self.reign.counted = counted;
         self.reign.interval = interval;
     }
 
@@ -144,9 +149,12 @@ impl Election {
         if theirs <= ours {
             return;
         }
+        // Who slept through its rounds does not know who follows it still.
+        let slept = now.since(self.reign.counted) > self.reign.interval.times(STALE_INTERVALS);
+        let size = if slept { 1 } else { self.reign.size };
         let rival = (header.sender, header.boot);
         let spent = self.reign.outbid.contains(&rival) || self.reign.outbid.len() >= MAX_RIVALS;
-        if settings.quorum || spent || self.reign.size <= announce.size {
+        if settings.quorum || spent || size <= announce.size {
             self.retire(now, term, Surrender::Outranked, Some((theirs.id, from)));
             return;
         }
@@ -158,7 +166,7 @@ impl Election {
         self.keep();
         let rival = who(theirs.id, from);
         self.acts.push_back(Act::Reign(term));
-        let (size, than) = (self.reign.size, announce.size);
+        let than = announce.size;
         self.acts.push_back(Act::Tell(Event::Outbid { rival, term, size, than }));
     }
 }

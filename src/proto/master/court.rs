@@ -14,6 +14,8 @@ const BRIEFINGS: u8 = 3;
 const BRIEF_EVERY: u32 = 8;
 /// Lines of the table that a standby gets each round.
 const LINES: usize = 4;
+/// A round that comes so late shows that we slept.
+const SLEPT_INTERVALS: u32 = 2;
 /// More candidates are not announced.
 const MAX_CANDIDATES: usize = 15;
 
@@ -26,6 +28,11 @@ impl Master {
     /// How many members follow this master and count, itself included.
     pub(in crate::proto) fn size(&self) -> u32 {
         self.size
+    }
+
+    /// When they were counted.
+    pub(in crate::proto) fn counted(&self) -> Time<Local> {
+        self.counted
     }
 
     pub(in crate::proto) fn interval(&self) -> Span {
@@ -48,7 +55,17 @@ impl Master {
     }
 
     /// Once a round: the other candidates hear of us, and we count who follows.
-    pub(super) fn hold_court(&mut self) {
+    pub(super) fn hold_court(&mut self, now: Time<Local>) {
+        if now.since(self.counted) > self.settings.interval.times(SLEPT_INTERVALS) {
+            // We slept: whom they follow by now is to be seen.
+            let places: Vec<_> = self.roster.iter().map(|(place, _)| place).collect();
+            for place in places {
+                if let Some(member) = self.roster.get_mut(place) {
+                    member.loyal = false;
+                }
+            }
+        }
+        self.counted = now;
         let follows = |m: &&Member| m.loyal && m.reach & 0b11 != 0;
         let counts = |m: &&Member| m.standing == Standing::Counted;
         let members = self.company().map(|(_, member)| member);

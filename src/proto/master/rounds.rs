@@ -162,7 +162,7 @@ impl Master {
         self.look_round(now);
         self.aim(now, &wheel, &readings);
         self.sum_up(now, &readings);
-        self.hold_court();
+        self.hold_court(now);
         self.round = self.round.wrapping_add(1).max(1);
         self.began = now;
         let next = next_beat(now, self.settings.interval, now);
