@@ -60,8 +60,8 @@ fn a_candidate_that_votes_without_its_memory_is_found() {
 }
 
 #[test]
-fn datagrams_that_are_counted_for_votes_are_found() {
-    let found = planted(Flaw::CountsDatagrams, true, Budget::NONE);
+fn a_candidate_that_miscounts_the_votes_it_needs_is_found() {
+    let found = planted(Flaw::NeedsNobody, true, Budget::NONE);
     assert!(found.violation.is_some(), "{found}");
 }
 

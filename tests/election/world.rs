@@ -11,7 +11,7 @@ use campanile::proto::election::Act;
 use campanile::proto::{Allegiance, Ballot, Election, ElectionSettings, Meeting, Start};
 use campanile::time::{Local, Span, Time};
 use campanile::wire::{
-    Announce, BootId, Claim, Grant, Header, Message, NodeId, Rank, Request, Term, Verdict,
+    Announce, BootId, Claim, Header, Message, NodeId, Rank, Request, Term, Verdict,
 };
 
 /// A master's round.
@@ -26,8 +26,8 @@ pub enum Flaw {
     VotesBeforeDisk,
     /// Who finds no memory acts as if there had never been any.
     VotesWithoutMemory,
-    /// Each grant counts as one more vote, whoever it is from.
-    CountsDatagrams,
+    /// Node 2 needs nobody's vote but its own.
+    NeedsNobody,
     /// Node 1, once master, hears of no other.
     NeverYields,
 }
@@ -118,8 +118,8 @@ fn id(node: usize) -> NodeId {
 
 fn settings(node: usize, nodes: usize, quorum: bool, ballot: Option<Ballot>) -> ElectionSettings {
     ElectionSettings {
-        rank: Rank((nodes - node) as u8),
-        peers: (0..nodes).filter(|&other| other != node).map(addr).collect(),
+        rank: Rank(9 - node as u8),
+        peers: (0..nodes).filter(|&other| other != node && nodes > 1).map(addr).collect(),
         quorum,
         start: Start::Master,
         ballot,
@@ -181,7 +181,10 @@ impl Node {
 
 impl World {
     pub fn new(nodes: usize, quorum: bool, budget: Budget, flaw: Option<Flaw>) -> Self {
-        let made = (0..nodes).map(|node| Rc::new(Node::new(node, nodes, quorum)));
+        let made = (0..nodes).map(|node| {
+            let alone = flaw == Some(Flaw::NeedsNobody) && node == 2;
+            Rc::new(Node::new(node, if alone { 1 } else { nodes }, quorum))
+        });
         Self {
             nodes: made.collect(),
             net: Vec::new(),
@@ -396,7 +399,7 @@ impl World {
             receiver: NodeId::UNKNOWN,
             boot: BootId(self.nodes[from].boot),
             term,
-            rank: Rank((self.nodes.len() - from) as u8),
+            rank: Rank(9 - from as u8),
             sequence: 0,
         };
         let mut hasher = DefaultHasher::new();
@@ -428,13 +431,6 @@ impl World {
                 return;
             }
             election.hear(now, addr(*from), header, message);
-            if flaw == Some(Flaw::CountsDatagrams) {
-                let other = (0..3).find(|other| other != from && other != to).unwrap_or(0);
-                let granted = |g: &Grant| g.verdict == Verdict::Granted;
-                if matches!(message, Message::Grant(grant) if granted(grant)) {
-                    election.hear(now, addr(other), header, message);
-                }
-            }
         });
         if let Some(term) = answers {
             let asker = *from;

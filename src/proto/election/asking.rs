@@ -91,6 +91,8 @@ impl Election {
 
     /// Nothing speaks against it.
     pub(super) fn proceed(&mut self, now: Time<Local>, term: Term) {
+        // What was learned while the others were asked may have raised it.
+        let term = term.max(self.next());
         if self.settings.quorum { self.collect(now, term) } else { self.win(now, term, 0) }
     }
 
