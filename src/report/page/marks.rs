@@ -11,22 +11,16 @@ const MAX_OUTLIERS: usize = 200;
 
 /// Kinds of events that tell of a change of master.
 const FAILOVER: &[&str] = &[
+    "claimed",
+    "elected",
     "following",
     "master_left",
     "master_silent",
     "no_master",
-    "claimed",
-    "claim",
-    "elected",
-    "promoted",
-    "reigning",
-    "took_over",
-    "yielded",
-    "demoted",
+    "outbid",
     "resigned",
-    "deposed",
-    "failover",
-    "term",
+    "stood_back",
+    "yielded",
 ];
 
 /// An interval whose greatest value is unusual.
