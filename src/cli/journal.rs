@@ -9,6 +9,7 @@ use super::flags::{Detail, OutputFlags};
 use super::out::{Out, log};
 use super::record::{self, Body, Line};
 use super::roster::Roster;
+use super::service::Service;
 use super::state::Drift;
 use super::words::{self, Scene, Weight};
 use crate::clock::Interference;
@@ -60,6 +61,8 @@ pub(super) struct Journal {
     log_failure: Option<Failure>,
     drift: Option<Drift>,
     drift_failure: Option<Failure>,
+    service: Service,
+    begun: bool,
     roster: Roster,
     status: Option<String>,
     /// When the interval that is being measured began, and when it shall end.
@@ -80,6 +83,8 @@ impl Journal {
             log_failure: None,
             drift: heading.state_dir.as_deref().map(Drift::new),
             drift_failure: None,
+            service: Service::find(heading.started),
+            begun: false,
             roster: Roster::default(),
             status: None,
             since: heading.started,
@@ -301,6 +306,9 @@ impl Observer for Journal {
     }
 
     fn course(&mut self, moment: &Moment, course: &Map<Raw, Shown>) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.service.ready();
+        }
         if self.json {
             let age = self.age(moment.local);
             self.out.json(&Line::other("course", age, record::course(course)));
@@ -329,12 +337,18 @@ impl Observer for Journal {
     fn deadline(&self) -> Option<Time<Local>> {
         // Once nobody reads any more the node ends at once.
         let gone = self.out.failure().is_some();
-        Some(if gone { self.heading.started } else { self.until })
+        let next = self.service.deadline().map_or(self.until, |due| due.min(self.until));
+        Some(if gone { self.heading.started } else { next })
     }
 
     fn due(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) -> ControlFlow<()> {
         if self.out.failure().is_some() {
             return ControlFlow::Break(());
+        }
+        let status = self.status.as_deref().unwrap_or("nothing measured yet");
+        self.service.beat(moment.local, status);
+        if moment.local < self.until {
+            return ControlFlow::Continue(());
         }
         let age = self.age(moment.local);
         self.record(moment.local);
@@ -365,6 +379,7 @@ impl Observer for Journal {
     }
 
     fn finish(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) {
+        self.service.stopping();
         let age = self.age(moment.local);
         let kept = self.drift.as_ref().map_or(Ok(()), Drift::keep);
         self.note_drift(moment.local, kept);

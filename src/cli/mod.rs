@@ -18,6 +18,7 @@ mod out;
 mod record;
 mod report;
 mod roster;
+mod service;
 mod sim;
 mod slave;
 mod state;

@@ -116,6 +116,32 @@ fn stamps_are_taken_by_whom_they_shall_be() {
 }
 
 #[test]
+fn a_service_manager_hears_that_it_is_ready_that_it_lives_and_that_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut child = campanile()
+        .args(["slave", "--listen", "127.0.0.1:0", "--duration", "2s", "--json"])
+        .args(["--report-interval", "1h"])
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "600000")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = Vec::new();
+    while told.last().is_none_or(|last: &String| last != "STOPPING=1") {
+        let mut bytes = [0; 1024];
+        let length = manager.recv(&mut bytes).unwrap();
+        told.push(String::from_utf8_lossy(&bytes[..length]).into_owned());
+    }
+    assert!(child.wait().unwrap().success());
+    assert_eq!(told[0], "READY=1");
+    let fed = told.iter().filter(|state| state.starts_with("WATCHDOG=1\nSTATUS=")).count();
+    assert!(fed >= 3, "a third of 600 ms, over 2 s: {told:?}");
+}
+
+#[test]
 fn a_lonely_master_says_so_once_and_goes_on() {
     let args = ["master", "--listen", "127.0.0.1:0", "--interval", "50ms", "--duration", "600ms"];
     let output = run(&[&args[..], &["--report-interval", "200ms"]].concat());
