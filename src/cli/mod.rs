@@ -11,6 +11,7 @@ mod daemon;
 mod demo;
 mod failure;
 mod flags;
+mod generate;
 mod identity;
 mod journal;
 mod master;
@@ -61,6 +62,7 @@ enum Command {
     Slave(Box<slave::SlaveArgs>),
     Sim(sim::SimArgs),
     Report(report::ReportArgs),
+    Generate(generate::GenerateArgs),
 }
 
 /// Runs the command that `args`, the program's name first, ask for.
@@ -91,6 +93,7 @@ impl Command {
             Self::Slave(args) => slave::run(args),
             Self::Sim(args) => sim::run(args),
             Self::Report(args) => report::run(args),
+            Self::Generate(args) => generate::run(args, command()),
         }
     }
 
@@ -101,6 +104,7 @@ impl Command {
             Self::Slave(_) => "slave",
             Self::Sim(_) => "sim",
             Self::Report(_) => "report",
+            Self::Generate(_) => "generate",
         }
     }
 }

@@ -9,7 +9,7 @@ fn help_teaches_and_ends_well() {
     let output = run(&["--help"]);
     assert!(output.status.success());
     assert!(stdout(&output).contains("campanile demo"));
-    for command in ["demo", "master", "slave", "sim", "report"] {
+    for command in ["demo", "master", "slave", "sim", "report", "generate"] {
         let output = run(&[command, "--help"]);
         assert!(output.status.success() && output.stderr.is_empty());
         let help = stdout(&output);
