@@ -311,33 +311,67 @@ fn a_lone_master_says_so_once_and_goes_on() {
 }
 
 #[test]
-fn the_roster_has_a_limit_and_a_forged_join_draws_little() {
-    let mut table = Table::with(&[10], |settings| settings.max_slaves = 3);
+fn a_join_without_the_challenge_leaves_nothing_behind() {
+    let mut table = Table::new(&[10]);
     table.run(Span::from_secs(2));
-    let mut join = None;
-    let mut fresh = slave(table.now, 40, 0);
-    for (_, bytes) in fresh.drain(table.now) {
-        join = Some(bytes);
-    }
-    let Ok(mut join) = Datagram::decode(&join.expect("a slave joins at once")) else {
-        panic!("a join decodes")
-    };
-    for forged in 0..100 {
+    let Ok(mut join) = Datagram::decode(&first_join(table.now)) else { panic!("a join decodes") };
+    let mut answers = 0;
+    for forged in 0..1_000 {
         let mut bytes = [0; LEN];
         join.header.sender = NodeId(1000 + forged);
+        if let Message::Join(join) = &mut join.message {
+            join.challenge = forged.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        }
         join.encode(&mut bytes);
         table.master.hear(table.now, addr(500 + forged as u16), &bytes);
+        answers += table.master.drain(table.now).len();
     }
-    assert_eq!(table.master.core.counters().dropped(Drop::Full), 98);
+    assert_eq!(answers, 1_000, "one welcome each");
     let to_forged = std::cell::Cell::new(0);
     table.run_with(Span::from_secs(60), &|_, to, _| {
-        if to.port() >= 500 {
-            to_forged.set(to_forged.get() + 1);
-        }
+        to_forged.set(to_forged.get() + u32::from(to.port() >= 500));
         true
     });
-    // One welcome each, and eight single polls for each of the two that had a place.
-    assert_eq!(to_forged.get(), 100 + 2 * 8);
+    assert_eq!(to_forged.get(), 0, "and nothing more");
+}
+
+/// What a slave that has just been started sends.
+fn first_join(now: Time<Local>) -> Buffer {
+    let sent = slave(now, 40, 0).drain(now);
+    sent.first().expect("a slave joins at once").1
+}
+
+#[test]
+fn the_roster_has_a_limit_and_a_joiner_that_never_answers_draws_little() {
+    let mut table = Table::with(&[10], |settings| settings.max_slaves = 3);
+    table.run(Span::from_secs(2));
+    let Ok(mut join) = Datagram::decode(&first_join(table.now)) else { panic!("a join decodes") };
+    for joiner in 0..100 {
+        let from = addr(500 + joiner as u16);
+        join.header.sender = NodeId(1000 + joiner);
+        for _ in 0..2 {
+            let mut bytes = [0; LEN];
+            join.encode(&mut bytes);
+            table.master.hear(table.now, from, &bytes);
+            for (to, answer) in table.master.drain(table.now) {
+                let Ok(answer) = Datagram::decode(&answer) else { panic!("an answer decodes") };
+                if let (Message::Welcome(welcome), Message::Join(join)) =
+                    (answer.message, &mut join.message)
+                {
+                    assert_eq!(to, from);
+                    join.challenge = welcome.challenge;
+                }
+            }
+        }
+    }
+    assert_eq!(table.master.core.counters().dropped(Drop::Full), 98);
+    let to_joiners = std::cell::Cell::new(0);
+    table.run_with(Span::from_secs(60), &|_, to, _| {
+        to_joiners.set(to_joiners.get() + u32::from(to.port() >= 500));
+        true
+    });
+    // Eight single polls for each of the two that had a place.
+    assert_eq!(to_joiners.get(), 2 * 8);
     assert_eq!(count(&table.master.events, |e| matches!(e, Event::RosterFull)), 1);
     assert_eq!(count(&table.master.events, |e| matches!(e, Event::Joined(_))), 1);
 }

@@ -36,6 +36,8 @@ const JOIN: &[Row] = &[
     (80, "saved rate", "FFFFFFF6AFD07000"),
     (88, "rate is known", "01"),
     (89, "stands by", "01"),
+    (90, "reserved", "000000000000"),
+    (96, "challenge", "0F1E2D3C4B5A6978"),
 ];
 
 const WELCOME: &[Row] = &[
@@ -49,6 +51,8 @@ const WELCOME: &[Row] = &[
     // 10.0.0.3:7045
     (96, "master address", "00000000000000000000FFFF0A000003"),
     (112, "master port", "1B85"),
+    (114, "reserved", "000000000000"),
+    (120, "challenge", "0F1E2D3C4B5A6978"),
 ];
 
 const LEAVE: &[Row] =
@@ -227,6 +231,7 @@ fn header() -> Header {
 
 const NONCE: u64 = 0x1122_3344_5566_7788;
 const OTHER: NodeId = NodeId(0x1111_2222_3333_4444);
+const CHALLENGE: u64 = 0x0F1E_2D3C_4B5A_6978;
 const UNIX: i64 = 1_700_000_000_000_000_000;
 
 fn name(name: &str) -> Name {
@@ -341,12 +346,14 @@ fn messages() -> [Message; 10] {
             name: rack,
             saved_rate: Some(Rate::from_ppm(-40.0)),
             standby: true,
+            challenge: CHALLENGE,
         }),
         Message::Welcome(Welcome {
             nonce: NONCE,
             admission: Admission::Elsewhere(rack_3()),
             interval: Span::from_secs(1),
             name: name("süd"),
+            challenge: CHALLENGE,
         }),
         Message::Leave(Leave { reason: LeaveReason::Elsewhere, heir: OTHER }),
         Message::Poll(Poll { nonce: NONCE, round: 0x102, index: 3, burst: 4 }),
@@ -451,7 +458,7 @@ fn a_field_beyond_its_range_is_refused_and_at_its_limit_is_not() {
     let choices = [
         (1, "rate is known", "01", "02"),
         (1, "stands by", "01", "02"),
-        (2, "admission", "02", "03"),
+        (2, "admission", "03", "04"),
         (3, "reason", "01", "02"),
         (4, "index", "03", "04"),
         (5, "T2 source", "02", "03"),
@@ -520,7 +527,7 @@ fn what_version_1_does_not_use_is_sent_as_zero_and_not_looked_at() {
 #[test]
 fn a_rate_beyond_the_limit_is_sent_as_the_limit() {
     let saved_rate = Some(Rate::from_ppm(9e9));
-    let mut join = Join { nonce: 1, name: name("x"), saved_rate, standby: false };
+    let mut join = Join { nonce: 1, name: name("x"), saved_rate, standby: false, challenge: 0 };
     for (sent, arrives) in [(9e9, 100_000.0), (-9e9, -100_000.0), (f64::NAN, 0.0)] {
         join.saved_rate = Some(Rate::from_ppm(sent));
         let datagram = Datagram { header: header(), message: Message::Join(join.clone()) };
@@ -646,19 +653,19 @@ fn any_adjust() -> impl Strategy<Value = Adjust> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    let join = (any::<u64>(), any_name(), prop::option::of(rate()), any::<bool>()).prop_map(
-        |(nonce, name, saved_rate, standby)| {
-            Message::Join(Join { nonce, name, saved_rate, standby })
-        },
-    );
+    let join = (any::<u64>(), any_name(), prop::option::of(rate()), any::<bool>(), any::<u64>())
+        .prop_map(|(nonce, name, saved_rate, standby, challenge)| {
+            Message::Join(Join { nonce, name, saved_rate, standby, challenge })
+        });
     let admission = prop_oneof![
         Just(Admission::Accepted),
         Just(Admission::Full),
+        Just(Admission::Challenged),
         addr().prop_map(Admission::Elsewhere)
     ];
-    let welcome = (any::<u64>(), admission, span(), any_name()).prop_map(
-        |(nonce, admission, interval, name)| {
-            Message::Welcome(Welcome { nonce, admission, interval, name })
+    let welcome = (any::<u64>(), admission, span(), any_name(), any::<u64>()).prop_map(
+        |(nonce, admission, interval, name, challenge)| {
+            Message::Welcome(Welcome { nonce, admission, interval, name, challenge })
         },
     );
     let reasons = vec![LeaveReason::Shutdown, LeaveReason::Elsewhere];

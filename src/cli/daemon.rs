@@ -8,13 +8,14 @@ use super::flags::{ClockChoice, NodeFlags, OutputFlags, Target};
 use super::identity::random;
 use super::journal::{Heading, Journal, Role};
 use super::record::Body;
+use super::trust::KeySource;
 use crate::clock::{Clock, ClockError, Oscillator, SystemClock, VirtualClock};
 use crate::net::{Endpoint, Keep, NetError, Node, Signals, resolve};
 use crate::os;
 use crate::proto::{Core, Identity};
 use crate::report::{LogWriter, MAX_SUBJECTS};
 use crate::time::{Local, Map, Rate, Shown, Time};
-use crate::wire::DEFAULT_PORT;
+use crate::wire::{DEFAULT_PORT, KeyId, Keyring};
 
 /// What a daemon runs with, beyond its core.
 pub(super) struct Plan<'a> {
@@ -22,6 +23,10 @@ pub(super) struct Plan<'a> {
     pub(super) identity: &'a Identity,
     pub(super) node: &'a NodeFlags,
     pub(super) output: &'a OutputFlags,
+    /// What is sealed with; none: nothing is.
+    pub(super) keys: Keyring,
+    /// Where to read them anew.
+    pub(super) key_source: Option<KeySource>,
     pub(super) endpoint: Endpoint,
     /// Names that are looked up again while nobody answers.
     pub(super) names: Vec<String>,
@@ -89,6 +94,7 @@ fn run_with<C: Core, K: Clock>(
     };
     let mut journal = Journal::new(heading, plan.output, log);
     introduce(&mut journal, &plan, clock.name());
+    journal.read_keys_from(plan.key_source);
     if let Some(text) = warning {
         journal.say("warning", Body::Warning { text }, text);
     }
@@ -118,6 +124,22 @@ fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {
         stamps: plan.node.stamps.name(),
     };
     journal.say("start", body, &text);
+    match plan.keys.holders().next() {
+        Some((id, _)) => {
+            let count = plan.keys.holders().count();
+            journal.say("keys", Body::Keys { count, sealing: id.0 }, &keys(count, id));
+        }
+        None => {
+            let text = "no --key-file: anyone on the network can move these clocks";
+            journal.say("warning", Body::Warning { text }, text);
+        }
+    }
+}
+
+/// How much is sealed with what, in words.
+pub(super) fn keys(count: usize, sealing: KeyId) -> String {
+    let all = if count == 1 { String::new() } else { format!(", and {count} keys are accepted") };
+    format!("datagrams are sealed with key {sealing}{all}")
 }
 
 /// Binds the socket: where `listen` says, else to `port` on every address of this machine.

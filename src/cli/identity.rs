@@ -59,7 +59,8 @@ fn kept(dir: &Path) -> Result<NodeId, Failure> {
     }
 }
 
-fn parsed(text: &str) -> Option<NodeId> {
+/// The id that 16 hex digits are.
+pub(super) fn parsed(text: &str) -> Option<NodeId> {
     let is_id = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let id = u64::from_str_radix(text, 16).ok().filter(|&id| is_id && id != 0)?;
     Some(NodeId(id))

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use super::budget::Budget;
+use super::daemon;
 use super::failure::Failure;
 use super::flags::{Detail, OutputFlags};
 use super::out::{Out, log};
@@ -11,13 +13,14 @@ use super::record::{self, Body, Line};
 use super::roster::Roster;
 use super::service::Service;
 use super::state::Drift;
+use super::trust::KeySource;
 use super::words::{self, Scene, Weight};
 use crate::clock::Interference;
 use crate::net::{Missing, Moment, NetStats, Observer};
 use crate::proto::{Counters, Event};
 use crate::report::{Book, LogWriter, human, human_count};
 use crate::time::{Local, Map, Rate, Raw, Shown, Span, Time};
-use crate::wire::NodeId;
+use crate::wire::{Keyring, NodeId};
 
 /// Which side of the protocol a node is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub(super) struct Journal {
     since: Time<Local>,
     until: Time<Local>,
     dropped: u64,
+    key_source: Option<KeySource>,
+    lines: Budget,
 }
 
 impl Journal {
@@ -90,6 +95,8 @@ impl Journal {
             since: heading.started,
             until: heading.started + flags.report_interval,
             dropped: 0,
+            key_source: None,
+            lines: Budget::default(),
             heading,
         }
     }
@@ -102,6 +109,11 @@ impl Journal {
         } else if self.detail > Detail::Quiet || event == "warning" {
             log(Span::ZERO, text);
         }
+    }
+
+    /// Where keys are read anew at SIGHUP.
+    pub(super) fn read_keys_from(&mut self, source: Option<KeySource>) {
+        self.key_source = source;
     }
 
     /// How it ended.
@@ -185,7 +197,8 @@ impl Journal {
             let name_of = |id| self.roster.name(id);
             let heading = &self.heading;
             let scene = Scene { own: heading.own, name_of: &name_of, masters: &heading.masters };
-            if let Some(sentence) = words::sentence(event, &scene) {
+            let sentence = words::sentence(event, &scene);
+            if let Some(sentence) = sentence.filter(|_| self.lines.allows(age)) {
                 log(age, &sentence);
             }
         }
@@ -235,6 +248,43 @@ impl Journal {
         self.since = now;
     }
 
+    /// Goes on in a new log file, where there is one.
+    fn rotate(&mut self, now: Time<Local>) {
+        if self.log.is_none() {
+            return;
+        }
+        // The open interval ends in the old file: what is measured is in one of the two.
+        self.record(now);
+        self.roll(now);
+        let rotated = self.log.as_mut().map_or(Ok(()), LogWriter::rotate);
+        if let Err(error) = rotated {
+            let text = format!("{error}; going on in the file before");
+            self.warn(self.age(now), &text);
+        }
+    }
+
+    /// The keys as their file holds them now; none where there is no file, or it cannot be used.
+    fn read_keys(&mut self, age: Span) -> Option<Keyring> {
+        match self.key_source.as_ref()?.read() {
+            Ok(keys) => {
+                let count = keys.holders().count();
+                let (id, _) = keys.holders().next()?;
+                if self.json {
+                    let body = Body::Keys { count, sealing: id.0 };
+                    self.out.json(&Line::other("keys", age, body));
+                } else if self.detail > Detail::Quiet {
+                    log(age, &format!("keys read anew: {}", daemon::keys(count, id)));
+                }
+                Some(keys)
+            }
+            Err(why) => {
+                let text = format!("{}; going on with the old keys", why.text());
+                self.warn(age, &text);
+                None
+            }
+        }
+    }
+
     /// Writes the interval that ends `now` to the log file, if there is one.
     fn record(&mut self, now: Time<Local>) {
         let (from, to) = (self.age(self.since), self.age(now));
@@ -250,6 +300,10 @@ impl Journal {
     }
 
     fn interval_for_people(&mut self, age: Span, counters: &Counters) {
+        let left_out = self.lines.left_out();
+        if left_out > 0 {
+            log(age, &format!("{} lines were left out here", human_count(left_out)));
+        }
         log(age, self.status.as_deref().unwrap_or("nothing measured yet"));
         let dropped = counters.dropped_in_all();
         if dropped > self.dropped {
@@ -364,18 +418,9 @@ impl Observer for Journal {
         ControlFlow::Continue(())
     }
 
-    fn hangup(&mut self, moment: &Moment) {
-        if self.log.is_none() {
-            return;
-        }
-        // The open interval ends in the old file: what is measured is in one of the two.
-        self.record(moment.local);
-        self.roll(moment.local);
-        let rotated = self.log.as_mut().map_or(Ok(()), LogWriter::rotate);
-        if let Err(error) = rotated {
-            let text = format!("{error}; going on in the file before");
-            self.warn(self.age(moment.local), &text);
-        }
+    fn hangup(&mut self, moment: &Moment) -> Option<Keyring> {
+        self.rotate(moment.local);
+        self.read_keys(self.age(moment.local))
     }
 
     fn finish(&mut self, moment: &Moment, counters: &Counters, net: &NetStats) {

@@ -12,6 +12,7 @@ use super::flags::{self, NodeFlags, OutputFlags, Target};
 use super::identity::identity;
 use super::journal::Role;
 use super::state::saved_rate;
+use super::trust::{KeyUser, TrustFlags};
 use crate::proto::{self, Candidate, Identity, MasterSettings, Start};
 use crate::time::Span;
 use crate::wire::{DEFAULT_PORT, Name};
@@ -88,6 +89,9 @@ pub(super) struct MasterArgs {
     node: NodeFlags,
 
     #[command(flatten)]
+    trust: TrustFlags,
+
+    #[command(flatten)]
     output: OutputFlags,
 }
 
@@ -108,6 +112,9 @@ enum Average {
 /// Where it cannot start as asked, or cannot go on.
 pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
     let identity = identity(&args.node)?;
+    let stays = args.node.state_dir.is_some();
+    let user = KeyUser { role: Role::Master, id: identity.id, stays };
+    let trust = args.trust.trust(&user)?;
     let endpoint = daemon::bind(args.listen, DEFAULT_PORT, &args.node)?;
     let mut slaves = Vec::new();
     for target in &args.slave {
@@ -116,6 +123,7 @@ pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
     }
     let settings = MasterSettings {
         saved_rate: saved_rate(args.node.state_dir.as_deref())?,
+        trust: trust.clone(),
         ..args.settings(identity.clone(), slaves)
     };
     let dir = args.node.state_dir.as_deref();
@@ -127,6 +135,8 @@ pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
         identity: &identity,
         node: &args.node,
         output: &args.output,
+        keys: trust.keys,
+        key_source: args.trust.source(user),
         endpoint,
         names: args.candidate.peer.iter().map(Target::to_string).collect(),
         slaves: slots,

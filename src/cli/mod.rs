@@ -6,6 +6,7 @@
 //! and what is allowed.
 
 mod ballot;
+mod budget;
 mod candidate;
 mod daemon;
 mod demo;
@@ -14,6 +15,7 @@ mod flags;
 mod generate;
 mod identity;
 mod journal;
+mod keygen;
 mod master;
 mod out;
 mod record;
@@ -23,6 +25,7 @@ mod service;
 mod sim;
 mod slave;
 mod state;
+mod trust;
 mod usage;
 mod words;
 
@@ -63,6 +66,7 @@ enum Command {
     Sim(sim::SimArgs),
     Report(report::ReportArgs),
     Generate(generate::GenerateArgs),
+    Keygen(keygen::KeygenArgs),
 }
 
 /// Runs the command that `args`, the program's name first, ask for.
@@ -94,6 +98,7 @@ impl Command {
             Self::Sim(args) => sim::run(args),
             Self::Report(args) => report::run(args),
             Self::Generate(args) => generate::run(args, command()),
+            Self::Keygen(args) => keygen::run(args),
         }
     }
 
@@ -105,6 +110,7 @@ impl Command {
             Self::Sim(_) => "sim",
             Self::Report(_) => "report",
             Self::Generate(_) => "generate",
+            Self::Keygen(_) => "keygen",
         }
     }
 }

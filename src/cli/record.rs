@@ -161,6 +161,10 @@ pub(super) enum Body<'a> {
         /// `received` or `sent`.
         datagrams: &'static str,
     },
+    Keys {
+        count: usize,
+        sealing: u32,
+    },
     Interference {
         /// `moved`, `rate` or `status`.
         kind: &'static str,

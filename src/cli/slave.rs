@@ -13,8 +13,9 @@ use super::flags::{self, NodeFlags, OutputFlags, Target};
 use super::identity::identity;
 use super::journal::Role;
 use super::state::saved_rate;
+use super::trust::{KeySource, KeyUser, TrustFlags};
 use crate::net::Endpoint;
-use crate::proto::{Candidate, Identity, MasterSettings, Slave, SlaveSettings, Start};
+use crate::proto::{Candidate, Identity, MasterSettings, Slave, SlaveSettings, Start, Trust};
 use crate::wire::DEFAULT_PORT;
 
 /// Follow a master: answer its polls and apply its corrections
@@ -59,6 +60,9 @@ pub(super) struct SlaveArgs {
     node: NodeFlags,
 
     #[command(flatten)]
+    trust: TrustFlags,
+
+    #[command(flatten)]
     output: OutputFlags,
 }
 
@@ -71,6 +75,11 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
     if let Some(flag) = args.candidate.any().filter(|_| !args.standby) {
         return Err(Failure::input(format!("{flag}: allowed with --standby only")));
     }
+    let stays = args.node.state_dir.is_some();
+    // Who may become master needs a master's keys.
+    let role = if args.standby { Role::Master } else { Role::Slave };
+    let user = KeyUser { role, id: identity.id, stays };
+    let trust = args.trust.trust(&user)?;
     let port = if args.master.is_empty() || args.standby { DEFAULT_PORT } else { 0 };
     let endpoint = daemon::bind(args.listen, port, &args.node)?;
     let mut masters = Vec::new();
@@ -78,12 +87,14 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
         masters.extend(daemon::addresses("--master", target, &endpoint)?);
     }
     if args.standby {
-        return stand_by(args, &identity, endpoint, masters);
+        let source = args.trust.source(user);
+        return stand_by(args, &identity, endpoint, masters, (trust, source));
     }
     let settings = SlaveSettings {
         masters,
         saved_rate: saved_rate(args.node.state_dir.as_deref())?,
         limits: args.node.limits(),
+        trust: trust.clone(),
         ..SlaveSettings::new(identity.clone())
     };
     let plan = Plan {
@@ -91,6 +102,8 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
         identity: &identity,
         node: &args.node,
         output: &args.output,
+        keys: trust.keys,
+        key_source: args.trust.source(user),
         endpoint,
         names: args.master.iter().map(Target::to_string).collect(),
         slaves: 0,
@@ -105,6 +118,7 @@ fn stand_by(
     identity: &Identity,
     endpoint: Endpoint,
     mut masters: Vec<SocketAddr>,
+    (trust, key_source): (Trust, Option<KeySource>),
 ) -> Result<(), Failure> {
     let dir = args.node.state_dir.as_deref();
     let peers = args.candidate.peers(&endpoint, dir)?;
@@ -112,6 +126,7 @@ fn stand_by(
     let master = MasterSettings {
         saved_rate: saved_rate(dir)?,
         limits: args.node.limits(),
+        trust: trust.clone(),
         ..MasterSettings::new(identity.clone())
     };
     let slaves = master.max_slaves;
@@ -122,6 +137,8 @@ fn stand_by(
         identity,
         node: &args.node,
         output: &args.output,
+        keys: trust.keys,
+        key_source,
         endpoint,
         names: names.map(Target::to_string).collect(),
         slaves,

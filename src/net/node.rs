@@ -196,8 +196,9 @@ impl<C: Core, K: Clock> Node<C, K> {
         if let Some(error) = self.failed.clone() {
             return Err(error);
         }
-        if std::mem::take(&mut self.ready.hangup) && signals.hung_up() {
-            observer.hangup(&self.moment());
+        let hung_up = std::mem::take(&mut self.ready.hangup) && signals.hung_up();
+        if let Some(keys) = hung_up.then(|| observer.hangup(&self.moment())).flatten() {
+            self.core.handle(self.oscillator.read(), Input::Keys(&keys));
         }
         let now = self.oscillator.read();
         if observer.deadline().is_some_and(|due| due <= now) {

@@ -6,6 +6,7 @@ use super::Missing;
 use crate::clock::Interference;
 use crate::proto::{BySource, Counters, Event};
 use crate::time::{Local, Map, Raw, Shown, Time};
+use crate::wire::Keyring;
 
 /// One instant on all scales that a node knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +53,11 @@ pub trait Observer {
         ControlFlow::Continue(())
     }
 
-    /// SIGHUP came: reopen what is written to.
-    fn hangup(&mut self, moment: &Moment) {
+    /// SIGHUP came: reopen what is written to, and read anew what is read from. Where that is
+    /// keys, the core goes on with those that are returned.
+    fn hangup(&mut self, moment: &Moment) -> Option<Keyring> {
         let _ = moment;
+        None
     }
 
     /// The node has taken leave and ends: the last report. Called exactly once, also where the

@@ -14,7 +14,7 @@ use super::counters::{Counters, Drop};
 use super::election::{Act, Election, ElectionSettings};
 use super::event::Event;
 use super::exchange::Stamp;
-use super::inbox;
+use super::gate::{Gate, Opened, Receiver};
 use super::io::{Core, Input, Output};
 use super::master::Master;
 use super::settings::{MasterSettings, SlaveSettings};
@@ -61,7 +61,7 @@ pub struct Candidate {
 #[derive(Debug)]
 enum Pending {
     Output(Output),
-    Send(SocketAddr, NodeId, Message),
+    Send(SocketAddr, Receiver, Message),
 }
 
 impl Candidate {
@@ -110,16 +110,23 @@ impl Candidate {
     }
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
-        let own = self.settings.master.identity.id;
-        let opened = inbox::open(own, bytes);
-        let taken = opened.and_then(|datagram| self.sort(now, from, at, &datagram));
-        let counters = match self.role_mut() {
-            Role::Standby(slave) => slave.counters_mut(),
-            Role::Master(master) => master.counters_mut(),
-        };
+        let (gate, counters) = self.books();
         counters.received += 1;
-        if let Err(reason) = taken {
-            counters.drop(reason);
+        let opened = gate.open(now, from, bytes);
+        let taken = opened.and_then(|opened| self.sort(now, from, at, &opened));
+        let Err(reason) = taken else { return };
+        let (gate, counters) = self.books();
+        counters.drop(reason);
+        gate.charge(now, from);
+        if let Role::Standby(slave) = self.role_mut() {
+            slave.wonder(now, from, reason);
+        }
+    }
+
+    fn books(&mut self) -> (&mut Gate, &mut Counters) {
+        match self.role_mut() {
+            Role::Standby(slave) => slave.books(),
+            Role::Master(master) => master.books(),
         }
     }
 
@@ -129,12 +136,13 @@ impl Candidate {
         now: Time<Local>,
         from: SocketAddr,
         at: Stamp<Local>,
-        datagram: &Datagram,
+        opened: &Opened,
     ) -> Result<(), Drop> {
+        let datagram = &opened.datagram;
         let header = &datagram.header;
         match &datagram.message {
             Message::Claim(_) | Message::Grant(_) | Message::Announce(_) => {
-                self.on_election(now, from, at, datagram)
+                self.on_election(now, from, at, opened)
             }
             Message::Entry(entry) => match self.role() {
                 Role::Standby(slave) => {
@@ -147,7 +155,10 @@ impl Candidate {
                 }
                 Role::Master(_) => Err(Drop::WrongRole),
             },
-            Message::Join(join) if self.standby().is_some() => self.redirect(from, header, join),
+            Message::Join(join) if self.standby().is_some() => {
+                self.books().0.charge(now, from);
+                self.redirect(from, header, join)
+            }
             Message::Leave(leave) if self.standby().is_some() => {
                 let interval = self.obeyed(from, header)?;
                 self.take(now, from, at, datagram)?;
@@ -175,14 +186,20 @@ impl Candidate {
         now: Time<Local>,
         from: SocketAddr,
         at: Stamp<Local>,
-        datagram: &Datagram,
+        opened: &Opened,
     ) -> Result<(), Drop> {
+        let datagram = &opened.datagram;
         let header = &datagram.header;
         if let Message::Announce(announce) = &datagram.message
             && matches!(self.role(), Role::Standby(_))
         {
             // Whom it obeys is for the slave to say; that somebody reigns is for the election.
-            let _ = self.take(now, from, at, datagram);
+            if opened.proven {
+                let _ = self.take(now, from, at, datagram);
+            } else if let Role::Standby(slave) = self.role_mut() {
+                // It may be a recording: the one that it is of is asked.
+                slave.wonder(now, from, Drop::Unproven);
+            }
             if self.obeyed(from, header).is_ok() {
                 self.inheritance.brief(now, announce);
             }
@@ -225,8 +242,10 @@ impl Candidate {
             admission: Admission::Elsewhere(master.addr),
             interval: master.interval,
             name: self.settings.master.identity.name.clone(),
+            challenge: 0,
         };
-        self.pending.push_back(Pending::Send(from, header.sender, Message::Welcome(welcome)));
+        let receiver = Receiver::sender_of(header);
+        self.pending.push_back(Pending::Send(from, receiver, Message::Welcome(welcome)));
         Ok(())
     }
 
@@ -267,7 +286,7 @@ impl Candidate {
     fn carry_out(&mut self, now: Time<Local>, act: Act) {
         match act {
             Act::Send { to, receiver, message } => {
-                self.pending.push_back(Pending::Send(to, receiver, message));
+                self.pending.push_back(Pending::Send(to, receiver.into(), message));
             }
             Act::Keep(ballot) => self.pending.push_back(Pending::Output(Output::Keep(ballot))),
             Act::Tell(mut event) => {
@@ -348,7 +367,7 @@ impl Candidate {
     fn send(
         &mut self,
         to: SocketAddr,
-        receiver: NodeId,
+        receiver: Receiver,
         message: Message,
         buffer: &mut Buffer,
     ) -> Output {
@@ -368,6 +387,7 @@ impl CandidateSettings {
             limits: self.master.limits,
             saved_rate: self.master.saved_rate,
             standby: Some(self.election.rank),
+            trust: self.master.trust.clone(),
         }
     }
 }
@@ -388,7 +408,10 @@ impl Core for Candidate {
                 }
                 self.inner().handle(now, input);
             }
-            Input::Sent { .. } | Input::Steered { .. } | Input::TransmitStamps(_) => {
+            Input::Sent { .. }
+            | Input::Steered { .. }
+            | Input::TransmitStamps(_)
+            | Input::Keys(_) => {
                 self.inner().handle(now, input);
             }
         }

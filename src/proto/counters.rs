@@ -29,10 +29,30 @@ pub enum Drop {
     Full,
     /// A message for the other role.
     WrongRole,
+    /// Its address is in none of the networks that are heard.
+    NotAllowed,
+    /// Its address has sent too much that was useless.
+    RateLimited,
+    /// It is not sealed, and we hold keys.
+    Unsigned,
+    /// It is sealed with a key that we do not hold, or that is not for its sender to use.
+    UnknownKey,
+    /// Its seal does not fit.
+    BadMac,
+    /// Its seal fits, but it came before, or its sender has been restarted since.
+    Replayed,
+    /// Its seal fits, but it was meant for an earlier process of ours.
+    OtherBoot,
+    /// Its seal fits, but its sender has not proven yet to be alive.
+    Unproven,
+    /// A key of a slave was used for a master's words, or the other way round.
+    NotEntitled,
+    /// A join while too many others have not answered a poll yet.
+    Pending,
 }
 
 impl Drop {
-    const COUNT: usize = Reject::ALL.len() + 11;
+    const COUNT: usize = Reject::ALL.len() + 21;
 
     /// All reasons, in the order of the counters.
     pub const ALL: [Drop; Self::COUNT] = [
@@ -52,6 +72,16 @@ impl Drop {
         Drop::Insane,
         Drop::Full,
         Drop::WrongRole,
+        Drop::NotAllowed,
+        Drop::RateLimited,
+        Drop::Unsigned,
+        Drop::UnknownKey,
+        Drop::BadMac,
+        Drop::Replayed,
+        Drop::OtherBoot,
+        Drop::Unproven,
+        Drop::NotEntitled,
+        Drop::Pending,
     ];
 
     /// The name in reports and JSON.
@@ -69,6 +99,16 @@ impl Drop {
             Drop::Insane => "insane",
             Drop::Full => "full",
             Drop::WrongRole => "wrong_role",
+            Drop::NotAllowed => "not_allowed",
+            Drop::RateLimited => "rate_limited",
+            Drop::Unsigned => "unsigned",
+            Drop::UnknownKey => "unknown_key",
+            Drop::BadMac => "bad_mac",
+            Drop::Replayed => "replayed",
+            Drop::OtherBoot => "other_boot",
+            Drop::Unproven => "unproven",
+            Drop::NotEntitled => "not_entitled",
+            Drop::Pending => "pending",
         }
     }
 

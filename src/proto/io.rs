@@ -13,7 +13,7 @@ use super::exchange::Stamp;
 use super::{Counters, Source};
 use crate::clock::{Adjustment, Quality};
 use crate::time::{Local, Map, Shown, Time};
-use crate::wire::Buffer;
+use crate::wire::{Buffer, Keyring};
 
 /// Names one sent datagram whose transmit time matters, so that a better reading of it can follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,8 @@ pub enum Input<'a> {
         /// It is safe now; else it could not be written.
         written: bool,
     },
+    /// Other keys from now on.
+    Keys(&'a Keyring),
     /// End in order: take leave, then report [`Core::done`].
     Stop,
 }

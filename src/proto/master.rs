@@ -22,7 +22,7 @@ use super::counters::{Counters, Drop};
 use super::ensemble::Ensemble;
 use super::event::{Event, Measured, Round, Who};
 use super::exchange::{Exchange, Source, Stamp};
-use super::inbox;
+use super::gate::{Gate, Receiver};
 use super::io::{Core, Input, Output, Token};
 use super::parts::Parts;
 use super::roster::{Member, OpenPoll, Roster, Said};
@@ -32,19 +32,22 @@ use super::track::{Finding, Flywheel};
 use crate::time::{Local, Map, Offset, Shown, Span, Time};
 use crate::wire::{
     Admission, Buffer, Datagram, Header, Leave, LeaveReason, Message, NodeId, Poll, Reply,
-    Standing, Welcome,
+    Standing, Voice, Welcome,
 };
 
 /// Spacing of the polls of a burst: long enough that a reply is in before the next poll leaves.
 const BURST_GAP: Span = Span::from_millis(2);
 /// An unanswered joiner gets no more polls a round than this, so that a forged join is no lever.
 const PROBE_BURST: u8 = 1;
+/// Others than slaves that may prove themselves: masters and those that were slaves.
+const MORE_PEERS: usize = 64;
 
 /// A master's protocol logic.
 #[derive(Debug)]
 pub struct Master {
     settings: MasterSettings,
     rng: ChaCha8Rng,
+    gate: Gate,
     steering: Steering,
     standing: Standing,
     roster: Roster,
@@ -61,7 +64,6 @@ pub struct Master {
     deferred: u32,
     said: Announced,
     counters: Counters,
-    sequence: u64,
     transmit_stamps: bool,
     stopping: bool,
     /// The other candidates, and those who may be, to whom each round is announced.
@@ -89,7 +91,7 @@ struct Announced {
 enum Pending {
     Poll { place: Place, index: u8, burst: u8 },
     Adjust { place: Place },
-    Welcome { to: SocketAddr, receiver: NodeId, nonce: u64, admission: Admission },
+    Welcome { to: SocketAddr, receiver: Receiver, welcome: Welcome },
     Announce { to: SocketAddr, receiver: NodeId },
     Entry { place: Place },
     Leave { to: SocketAddr, receiver: NodeId, leave: Leave },
@@ -105,15 +107,22 @@ impl Master {
         course: Map<Local, Shown>,
         seed: [u8; 32],
     ) -> Self {
-        let parts = Parts::new(settings.limits, course, settings.saved_rate, seed);
+        let parts = Parts::new(
+            Gate::new(&settings.identity, &settings.trust, seed),
+            Steering::new(settings.limits, course, settings.saved_rate),
+            seed,
+        );
         Self::with(now, settings, parts)
     }
 
     /// A master that knows no cluster time yet, made of what a node carries over.
     fn with(now: Time<Local>, settings: MasterSettings, parts: Parts) -> Self {
         let outputs = parts.outputs.into_iter().map(Pending::Output);
+        let mut gate = parts.gate;
+        gate.make_room(settings.max_slaves + MORE_PEERS);
         let mut master = Self {
             rng: parts.rng,
+            gate,
             steering: parts.steering,
             standing: Standing::Counted,
             roster: Roster::new(settings.max_slaves),
@@ -127,7 +136,6 @@ impl Master {
             deferred: 0,
             said: Announced::default(),
             counters: parts.counters,
-            sequence: parts.sequence,
             transmit_stamps: parts.transmit_stamps,
             stopping: false,
             court: Vec::new(),
@@ -151,10 +159,11 @@ impl Master {
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
         self.counters.received += 1;
-        let opened = inbox::open(self.settings.identity.id, bytes);
-        let taken = opened.and_then(|datagram| self.take(now, from, at, &datagram));
+        let opened = self.gate.open(now, from, bytes);
+        let taken = opened.and_then(|opened| self.take(now, from, at, &opened.datagram));
         if let Err(reason) = taken {
             self.counters.drop(reason);
+            self.gate.charge(now, from);
         }
     }
 
@@ -168,7 +177,7 @@ impl Master {
     ) -> Result<(), Drop> {
         let header = &datagram.header;
         match &datagram.message {
-            Message::Reply(reply) => self.on_reply(from, at, header, reply),
+            Message::Reply(reply) => self.on_reply(now, from, at, header, reply),
             Message::Join(join) => self.on_join(now, from, header, join),
             Message::Leave(_) => self.on_leave(header),
             _ => Err(Drop::WrongRole),
@@ -177,17 +186,16 @@ impl Master {
 
     fn on_reply(
         &mut self,
+        now: Time<Local>,
         from: SocketAddr,
         at: Stamp<Local>,
         header: &Header,
         reply: &Reply,
     ) -> Result<(), Drop> {
-        let place = self
-            .roster
-            .by_id(header.sender)
-            .or_else(|| self.roster.by_addr(from))
-            .ok_or(Drop::Stranger)?;
+        let place = self.place_of(from, header).ok_or(Drop::Stranger)?;
         let open = self.take_open(place, reply.nonce).ok_or(Drop::Unasked)?;
+        // Without keys it is the nonce alone that shows who lives there.
+        let _ = self.gate.prove(now, from, header);
         self.recognise(place, from, header, reply);
         let exchange = Exchange {
             t1: open.t1,
@@ -257,29 +265,16 @@ impl Master {
         self.pending.push_back(Pending::Output(Output::Event(event)));
     }
 
-    fn header(&mut self, receiver: NodeId) -> Header {
-        self.sequence += 1;
-        let identity = &self.settings.identity;
-        Header {
-            sender: identity.id,
-            receiver,
-            boot: identity.boot,
-            term: self.settings.term,
-            rank: self.settings.rank,
-            sequence: self.sequence,
-        }
-    }
-
     pub(super) fn send(
         &mut self,
         to: SocketAddr,
-        receiver: NodeId,
+        receiver: impl Into<Receiver>,
         message: Message,
         buffer: &mut Buffer,
     ) -> Output {
-        let header = self.header(receiver);
         self.counters.sent += 1;
-        Datagram { header, message }.encode(buffer);
+        let reign = (self.settings.term, self.settings.rank);
+        self.gate.write(receiver.into(), reign, Voice::Master, message, buffer);
         Output::Send { to, token: None }
     }
 
@@ -293,19 +288,13 @@ impl Master {
         match pending {
             Pending::Poll { place, index, burst } => self.ask(now, place, index, burst, buffer),
             Pending::Adjust { place } => {
-                let (who, adjust) = self.adjust(now, place)?;
-                if let Some(member) = self.roster.get_mut(place) {
-                    member.told = true;
-                }
-                Some(self.send(who.addr, who.id, Message::Adjust(adjust), buffer))
+                let adjust = self.adjust(now, place)?;
+                let member = self.roster.get_mut(place)?;
+                member.told = true;
+                let (to, receiver) = (member.who.addr, member.who.id);
+                Some(self.send(to, receiver, Message::Adjust(adjust), buffer))
             }
-            Pending::Welcome { to, receiver, nonce, admission } => {
-                let welcome = Welcome {
-                    nonce,
-                    admission,
-                    interval: self.settings.interval,
-                    name: self.settings.identity.name.clone(),
-                };
+            Pending::Welcome { to, receiver, welcome } => {
                 Some(self.send(to, receiver, Message::Welcome(welcome), buffer))
             }
             Pending::Announce { to, receiver } => {
@@ -388,6 +377,7 @@ impl Core for Master {
                     self.tell(event);
                 }
             }
+            Input::Keys(keys) => self.gate.set_keys(keys),
             Input::Stop if !self.stopping => self.stop(now),
             Input::TransmitStamps(given) => self.transmit_stamps = given,
             Input::Datagram { .. } | Input::Addresses(_) | Input::Kept { .. } | Input::Stop => {}

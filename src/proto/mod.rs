@@ -14,7 +14,7 @@ pub mod election;
 mod ensemble;
 mod event;
 mod exchange;
-mod inbox;
+mod gate;
 mod io;
 mod master;
 mod parts;
@@ -33,7 +33,7 @@ pub use event::{Adjusted, Cause, DEVIATIONS, Event, Measured, Round, Slot, Surre
 pub use exchange::{BySource, Exchange, Source, Stamp};
 pub use io::{Core, Input, Output, Token};
 pub use master::Master;
-pub use settings::{Average, Identity, MasterSettings, SlaveSettings};
+pub use settings::{Average, Identity, MasterSettings, SlaveSettings, Trust};
 pub use slave::Slave;
 pub use title::{Allegiance, Meeting, Obeyed, Title};
 pub use track::{Estimate, Finding, Flywheel, Noise, Prior, Taken, Track, Wheel};

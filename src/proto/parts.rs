@@ -4,10 +4,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::counters::Counters;
+use super::gate::Gate;
 use super::io::Output;
 use super::steering::Steering;
-use crate::clock::Limits;
-use crate::time::{Local, Map, Rate, Shown};
 
 /// A node without its role: its clock, its chance, and what it has counted.
 #[derive(Debug)]
@@ -15,25 +14,20 @@ pub(super) struct Parts {
     pub(super) rng: ChaCha8Rng,
     pub(super) steering: Steering,
     pub(super) counters: Counters,
-    /// Datagrams sent since the boot; it never goes back.
-    pub(super) sequence: u64,
+    /// Keys, who has proven to be alive, and how many datagrams were sent since the boot.
+    pub(super) gate: Gate,
     pub(super) transmit_stamps: bool,
     /// What the role before still had to tell.
     pub(super) outputs: Vec<Output>,
 }
 
 impl Parts {
-    pub(super) fn new(
-        limits: Limits,
-        course: Map<Local, Shown>,
-        saved: Option<Rate>,
-        seed: [u8; 32],
-    ) -> Self {
+    pub(super) fn new(gate: Gate, steering: Steering, seed: [u8; 32]) -> Self {
         Self {
             rng: ChaCha8Rng::from_seed(seed),
-            steering: Steering::new(limits, course, saved),
+            gate,
+            steering,
             counters: Counters::default(),
-            sequence: 0,
             transmit_stamps: false,
             outputs: Vec::new(),
         }

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
+
 use crate::clock::Limits;
 use crate::time::{Rate, Span};
-use crate::wire::{BootId, Name, NodeId, Rank, Term};
+use crate::wire::{BootId, Keyring, Name, NodeId, Rank, Term};
 
 /// Who a node is.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +17,30 @@ pub struct Identity {
     pub boot: BootId,
     /// For people.
     pub name: Name,
+}
+
+/// Who is heard, and what they have to prove.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trust {
+    /// With keys, only what is sealed with one of them is believed, and all that is sent is sealed
+    /// with the first; without, everything is believed.
+    pub keys: Keyring,
+    /// The networks that are heard; all, where there is none.
+    pub allow: Vec<IpNet>,
+    /// Useless datagrams and joins a second, 1 … 10⁶, beyond which an address is not heard.
+    pub source_rate: u32,
+}
+
+impl Trust {
+    /// The greatest rate.
+    pub const MOST_SOURCE_RATE: u32 = 1_000_000;
+}
+
+impl Default for Trust {
+    /// No keys, all networks, 1 000 a second.
+    fn default() -> Self {
+        Self { keys: Keyring::default(), allow: Vec::new(), source_rate: 1_000 }
+    }
 }
 
 /// How the clocks within the tolerance are averaged.
@@ -58,6 +84,8 @@ pub struct MasterSettings {
     pub saved_rate: Option<Rate>,
     /// Members with a good outside source, by name; cluster time leans to what they show.
     pub references: Vec<Name>,
+    /// Who is heard.
+    pub trust: Trust,
 }
 
 impl MasterSettings {
@@ -84,6 +112,7 @@ impl MasterSettings {
             slaves: Vec::new(),
             saved_rate: None,
             references: Vec::new(),
+            trust: Trust::default(),
         }
     }
 }
@@ -101,6 +130,8 @@ pub struct SlaveSettings {
     pub saved_rate: Option<Rate>,
     /// It may become master, with this rank.
     pub standby: Option<Rank>,
+    /// Who is heard.
+    pub trust: Trust,
 }
 
 impl SlaveSettings {
@@ -112,6 +143,7 @@ impl SlaveSettings {
             limits: Limits::default(),
             saved_rate: None,
             standby: None,
+            trust: Trust::default(),
         }
     }
 }

@@ -15,7 +15,7 @@ use self::sanity::{Ruling, Sanity};
 use super::counters::{Counters, Drop};
 use super::event::{Adjusted, DEVIATIONS, Event, Who};
 use super::exchange::{Source, Stamp};
-use super::inbox;
+use super::gate::{Gate, Receiver};
 use super::io::{Core, Input, Output, Token};
 use super::settings::SlaveSettings;
 use super::steering::Steering;
@@ -24,7 +24,7 @@ use crate::clock::Target;
 use crate::time::{Local, Map, Rate, Shown, Span, Time};
 use crate::wire::{
     Adjust, Buffer, Correction, Datagram, Grant, Header, Join, Leave, LeaveReason, Message, Name,
-    NodeId, Poll, Rank, Reply, Term,
+    NodeId, Poll, Rank, Reply, Term, Voice,
 };
 
 /// Replies that wait for the driver. A burst is 16 at most; more than two of them is a flood.
@@ -41,7 +41,7 @@ const LASTS_LIMIT: Span = Span::from_secs(86_400);
 #[derive(Debug, Clone, Copy)]
 struct PendingReply {
     to: SocketAddr,
-    receiver: NodeId,
+    receiver: Receiver,
     nonce: u64,
     t2: Stamp<Local>,
 }
@@ -51,6 +51,7 @@ struct PendingReply {
 pub struct Slave {
     settings: SlaveSettings,
     rng: ChaCha8Rng,
+    gate: Gate,
     steering: Steering,
     sanity: Sanity,
     allegiance: Allegiance,
@@ -67,14 +68,13 @@ pub struct Slave {
     correction: Option<Correction>,
     awaited: Option<u64>,
     transmit_stamps: bool,
-    sequence: u64,
     counters: Counters,
     stopping: bool,
 }
 
 #[derive(Debug)]
 enum Pending {
-    Join(SocketAddr),
+    Join { to: SocketAddr, receiver: Receiver, nonce: u64, challenge: u64 },
     Leave(SocketAddr, NodeId),
     Grant(SocketAddr, NodeId, Grant),
     Output(Output),
@@ -91,6 +91,7 @@ impl Slave {
     ) -> Self {
         let next = (!settings.masters.is_empty()).then_some(now);
         Self {
+            gate: Gate::new(&settings.identity, &settings.trust, seed),
             steering: Steering::new(settings.limits, course, settings.saved_rate),
             settings,
             rng: ChaCha8Rng::from_seed(seed),
@@ -105,7 +106,6 @@ impl Slave {
             correction: None,
             awaited: None,
             transmit_stamps: false,
-            sequence: 0,
             counters: Counters::default(),
             stopping: false,
         }
@@ -123,10 +123,19 @@ impl Slave {
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {
         self.counters.received += 1;
-        let opened = inbox::open(self.settings.identity.id, bytes);
-        let taken = opened.and_then(|datagram| self.take(now, from, at, &datagram));
+        let opened = self.gate.open(now, from, bytes);
+        let taken = opened.and_then(|opened| {
+            // That somebody reigns may be a recording.
+            let announced = matches!(opened.datagram.message, Message::Announce(_));
+            match announced && !opened.proven {
+                true => Err(Drop::Unproven),
+                false => self.take(now, from, at, &opened.datagram),
+            }
+        });
         if let Err(reason) = taken {
             self.counters.drop(reason);
+            self.gate.charge(now, from);
+            self.wonder(now, from, reason);
         }
     }
 
@@ -176,7 +185,12 @@ impl Slave {
         if self.replies.len() == MAX_REPLIES {
             self.replies.pop_front();
         }
-        let reply = PendingReply { to: from, receiver: header.sender, nonce: poll.nonce, t2: at };
+        let reply = PendingReply {
+            to: from,
+            receiver: Receiver::sender_of(header),
+            nonce: poll.nonce,
+            t2: at,
+        };
         self.replies.push_back(reply);
         Ok(())
     }
@@ -275,33 +289,21 @@ impl Slave {
         }
     }
 
-    fn header(&mut self, receiver: NodeId) -> Header {
-        self.sequence += 1;
-        let identity = &self.settings.identity;
-        Header {
-            sender: identity.id,
-            receiver,
-            boot: identity.boot,
-            term: self.allegiance.master().map_or(Term(0), |master| master.title.term),
-            rank: self.settings.standby.unwrap_or(Rank(0)),
-            sequence: self.sequence,
-        }
-    }
-
     fn send(
         &mut self,
-        receiver: NodeId,
+        receiver: impl Into<Receiver>,
         message: Message,
         to: SocketAddr,
         buffer: &mut Buffer,
     ) -> Output {
-        let header = self.header(receiver);
         self.counters.sent += 1;
         let token = match &message {
             Message::Reply(reply) => Some(Token(reply.nonce)),
             _ => None,
         };
-        Datagram { header, message }.encode(buffer);
+        let term = self.allegiance.master().map_or(Term(0), |master| master.title.term);
+        let reign = (term, self.settings.standby.unwrap_or(Rank(0)));
+        self.gate.write(receiver.into(), reign, Voice::Slave, message, buffer);
         Output::Send { to, token }
     }
 
@@ -357,6 +359,7 @@ impl Core for Slave {
                     self.settings.masters = addresses.to_vec();
                 }
             }
+            Input::Keys(keys) => self.gate.set_keys(keys),
             Input::TransmitStamps(given) => self.transmit_stamps = given,
             Input::Stop if !self.stopping => self.stop(now),
             Input::Stop | Input::Kept { .. } => {}
@@ -372,14 +375,15 @@ impl Core for Slave {
         }
         match self.pending.pop_front() {
             Some(Pending::Output(output)) => return Some(output),
-            Some(Pending::Join(to)) => {
+            Some(Pending::Join { to, receiver, nonce, challenge }) => {
                 let join = Join {
-                    nonce: self.search.nonce,
+                    nonce,
                     name: self.settings.identity.name.clone(),
                     saved_rate: self.steering.rate().or(self.settings.saved_rate),
                     standby: self.settings.standby.is_some(),
+                    challenge,
                 };
-                return Some(self.send(NodeId::UNKNOWN, Message::Join(join), to, buffer));
+                return Some(self.send(receiver, Message::Join(join), to, buffer));
             }
             Some(Pending::Leave(to, receiver)) => {
                 let leave = Leave { reason: LeaveReason::Shutdown, heir: NodeId::UNKNOWN };

@@ -16,6 +16,8 @@ pub struct Join {
     pub saved_rate: Option<Rate>,
     /// It stands by: it may become master, with the rank of the header.
     pub standby: bool,
+    /// The challenge of a welcome, echoed: we live, here and now; 0: none came yet.
+    pub challenge: u64,
 }
 
 impl Join {
@@ -25,6 +27,8 @@ impl Join {
         out.rate(self.saved_rate.unwrap_or(Rate::ZERO));
         out.flag(self.saved_rate.is_some());
         out.flag(self.standby);
+        out.bytes(&[0; 6]);
+        out.u64(self.challenge);
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
@@ -32,6 +36,8 @@ impl Join {
         let name = Name::from_field(&body.bytes())?;
         let rate = body.rate()?;
         let saved_rate = body.flag()?.then_some(rate);
-        Ok(Self { nonce, name, saved_rate, standby: body.flag()? })
+        let standby = body.flag()?;
+        body.bytes::<6>();
+        Ok(Self { nonce, name, saved_rate, standby, challenge: body.u64() })
     }
 }

@@ -4,7 +4,7 @@ use super::field::{Reader, Writer};
 use super::reject::Reject;
 use super::{
     Adjust, Announce, BODY_LEN, Buffer, Claim, Entry, Grant, Header, Join, LEN, Leave, Poll, Reply,
-    TRAILER_LEN, Welcome, header,
+    TRAILER_LEN, Voice, Welcome, header,
 };
 
 /// The messages, by duty. The field layouts are with each type.
@@ -47,6 +47,21 @@ impl Message {
             Message::Entry(_) => 10,
         }
     }
+
+    /// As what it may be spoken alone; `None`: as either.
+    pub const fn voice(&self) -> Option<Voice> {
+        match self {
+            // Whoever is asked grants, or refuses, and that may be a slave.
+            Message::Join(_) | Message::Reply(_) | Message::Grant(_) => Some(Voice::Slave),
+            Message::Welcome(_)
+            | Message::Poll(_)
+            | Message::Adjust(_)
+            | Message::Announce(_)
+            | Message::Claim(_)
+            | Message::Entry(_) => Some(Voice::Master),
+            Message::Leave(_) => None,
+        }
+    }
 }
 
 /// One datagram.
@@ -81,7 +96,17 @@ impl Datagram {
         trailer.fill(0);
     }
 
-    /// Reads a datagram.
+    /// Reads the header alone, and nothing that is not needed to judge the seal.
+    ///
+    /// # Errors
+    /// As [`Datagram::decode`]; type and body are not looked at.
+    pub fn outline(bytes: &[u8]) -> Result<(Header, &Buffer), Reject> {
+        let bytes: &Buffer = bytes.try_into().map_err(|_| Reject::Length)?;
+        let head = bytes.first_chunk().ok_or(Reject::Length)?;
+        Header::decode(head).map(|(header, _)| (header, bytes))
+    }
+
+    /// Reads a datagram, but for its seal.
     ///
     /// # Errors
     /// The first thing that is wrong with it, in the order length, magic, version, sender, type,

@@ -16,6 +16,9 @@ pub enum Admission {
     Full,
     /// This node is no master, but there is one here.
     Elsewhere(SocketAddr),
+    /// Not yet: the slave is to join again and to echo the challenge, which proves that it lives,
+    /// and lives there. Until then nothing is kept of it.
+    Challenged,
 }
 
 /// Master to slave.
@@ -29,6 +32,8 @@ pub struct Welcome {
     pub interval: Span,
     /// What people call the master.
     pub name: Name,
+    /// What the next join has to echo where it is challenged; else 0.
+    pub challenge: u64,
 }
 
 impl Welcome {
@@ -38,14 +43,17 @@ impl Welcome {
             Admission::Accepted => 0,
             Admission::Full => 1,
             Admission::Elsewhere(_) => 2,
+            Admission::Challenged => 3,
         });
         out.bytes(&[0; 7]);
         out.span(self.interval);
         out.bytes(&self.name.to_field());
         out.address(match self.admission {
             Admission::Elsewhere(addr) => Some(addr),
-            Admission::Accepted | Admission::Full => None,
+            Admission::Accepted | Admission::Full | Admission::Challenged => None,
         });
+        out.bytes(&[0; 6]);
+        out.u64(self.challenge);
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
@@ -57,8 +65,10 @@ impl Welcome {
             (0, _) => Admission::Accepted,
             (1, _) => Admission::Full,
             (2, Some(addr)) => Admission::Elsewhere(addr),
+            (3, _) => Admission::Challenged,
             _ => return Err(Reject::Field),
         };
-        Ok(Self { nonce, admission, interval, name })
+        body.bytes::<6>();
+        Ok(Self { nonce, admission, interval, name, challenge: body.u64() })
     }
 }

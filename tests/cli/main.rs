@@ -4,6 +4,7 @@
 
 mod daemons;
 mod generated;
+mod keys;
 mod records;
 mod refusals;
 mod runs;

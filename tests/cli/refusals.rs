@@ -38,6 +38,12 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("master", "--reference", "\u{1b}[2J", "1 to 32 bytes"),
     ("master", "--report-interval", "1ms", "100ms to 1d"),
     ("master", "--duration", "forever", "100ms to 3650d"),
+    ("master", "--allow", "10.0.0.0/33", "10.0.0.0/8"),
+    ("master", "--source-rate", "0", "1 to 1000000"),
+    ("slave", "--allow", "everywhere", "10.0.0.0/8"),
+    ("slave", "--source-rate", "-1", "1 to 1000000"),
+    ("keygen", "--id", "0", "1 to 4294967295"),
+    ("keygen", "--node", "rack-1", "16 hex digits"),
     ("slave", "--master", "host:port:port", "HOST:PORT"),
     ("slave", "--master", "[::1", "HOST:PORT"),
     ("slave", "--listen", "7045", "ADDR:PORT"),
@@ -82,12 +88,13 @@ fn a_nonsense_value_gets_one_line_that_names_flag_value_and_what_is_allowed() {
 
 #[test]
 fn no_flag_is_left_out() {
-    for command in ["demo", "master", "slave", "sim", "report"] {
+    for command in ["demo", "master", "slave", "sim", "report", "keygen"] {
         let help = run(&[command, "-h"]);
         let flags = stdout(&help).lines().filter_map(|line| line.split_once("--"));
         // Any path might be meant; where it cannot be, that is found out when it is opened.
-        let takes_path =
-            |flag: &str| ["--report", "--state-dir", "--write", "--html"].contains(&flag);
+        let takes_path = |flag: &str| {
+            ["--key-file", "--report", "--state-dir", "--write", "--html"].contains(&flag)
+        };
         let with_value = flags.filter_map(|(_, flag)| flag.split_once(" <"));
         for flag in with_value.map(|(flag, _)| format!("--{flag}")) {
             let tried = NONSENSE.iter().any(|row| (row.0, row.1) == (command, flag.as_str()));

@@ -3,17 +3,19 @@
 use std::net::SocketAddr;
 
 use super::{
-    Admission, Drop, Due, Event, Header, Local, Master, Member, NodeId, Pending, Place, Reply,
-    Span, Time,
+    Admission, Drop, Due, Event, Header, Local, Master, Member, Pending, Place, Receiver, Reply,
+    Span, Time, Welcome,
 };
 use crate::proto::event::Who;
 use crate::proto::track::Track;
 use crate::time::Rate;
-use crate::wire::{BootId, Join, Name};
+use crate::wire::{BootId, Join, Name, NodeId};
 
 /// A slave that has never answered is dropped after so many slots: its join was forged, or it is
 /// behind a wall.
 const PROBES: u32 = 8;
+/// Joiners beyond so many that have not answered a poll yet have to ask again.
+const PENDING: usize = 256;
 /// A slave that was known is forgotten after so many silent slots.
 const FORGET_AFTER: u32 = 600;
 
@@ -36,17 +38,63 @@ impl Master {
         header: &Header,
         join: &Join,
     ) -> Result<(), Drop> {
-        let place = self.roster.by_id(header.sender).or_else(|| self.roster.by_addr(from));
-        let admission = match place {
+        if !self.gate.answers(now, from, header, join.challenge) {
+            // It costs an answer and nothing else: not even that it asked is kept.
+            self.gate.charge(now, from);
+            self.welcome(now, from, header, join, Admission::Challenged);
+            return Ok(());
+        }
+        self.gate.prove(now, from, header)?;
+        let admission = match self.place_of(from, header) {
             Some(place) => {
                 self.rejoin(place, from, header, join);
                 Admission::Accepted
             }
+            None if self.unanswered() >= PENDING => return Err(Drop::Pending),
             None => self.admit(now, from, header, join),
         };
-        let (to, receiver, nonce) = (from, header.sender, join.nonce);
-        self.pending.push_back(Pending::Welcome { to, receiver, nonce, admission });
+        self.welcome(now, from, header, join, admission);
         if admission == Admission::Full { Err(Drop::Full) } else { Ok(()) }
+    }
+
+    fn welcome(
+        &mut self,
+        now: Time<Local>,
+        to: SocketAddr,
+        header: &Header,
+        join: &Join,
+        admission: Admission,
+    ) {
+        let challenge = match admission {
+            Admission::Challenged => self.gate.challenge(now, to, header),
+            _ => 0,
+        };
+        let welcome = Welcome {
+            nonce: join.nonce,
+            admission,
+            interval: self.settings.interval,
+            name: self.settings.identity.name.clone(),
+            challenge,
+        };
+        let receiver = Receiver::sender_of(header);
+        self.pending.push_back(Pending::Welcome { to, receiver, welcome });
+    }
+
+    /// The sender's place: by its id, or by its address where that is all we have. What is sealed
+    /// proves an id and never an address: there it takes a place of the list that is not taken.
+    pub(super) fn place_of(&self, from: SocketAddr, header: &Header) -> Option<Place> {
+        let by_addr = || {
+            let place = self.roster.by_addr(from)?;
+            let member = self.roster.get(place)?;
+            let vacant = member.listed && (member.who.id == NodeId::UNKNOWN || member.reach == 0);
+            (vacant || !self.gate.is_keyed()).then_some(place)
+        };
+        self.roster.by_id(header.sender).or_else(by_addr)
+    }
+
+    /// Joiners that have a place and have not answered a poll yet.
+    fn unanswered(&self) -> usize {
+        self.roster.iter().filter(|(_, member)| !member.known && !member.listed).count()
     }
 
     fn admit(

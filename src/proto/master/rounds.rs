@@ -120,7 +120,7 @@ impl Master {
         Some(ahead_of(shown, self.ensemble.for_slave(&estimate)?.reads))
     }
 
-    pub(super) fn adjust(&self, now: Time<Local>, place: Place) -> Option<(Who, Adjust)> {
+    pub(super) fn adjust(&self, now: Time<Local>, place: Place) -> Option<Adjust> {
         let (estimate, shown) = self.shown_by(now, place)?;
         let member = self.roster.get(place)?;
         let (map, summary) = (self.ensemble.for_slave(&estimate)?, self.summary?);
@@ -138,7 +138,7 @@ impl Master {
             counted: summary.counted,
             spread: summary.spread,
         };
-        Some((member.who.clone(), adjust))
+        Some(adjust)
     }
 
     pub(super) fn tick(&mut self, now: Time<Local>) {

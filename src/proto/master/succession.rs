@@ -1,8 +1,8 @@
 //! A master that takes over from another, goes on in a higher term, or reigns no more.
 
 use super::{
-    Counters, Event, LeaveReason, Local, Map, Master, MasterSettings, Member, NodeId, Pending,
-    Round, Standing, Time,
+    Counters, Event, Gate, LeaveReason, Local, Map, Master, MasterSettings, Member, NodeId,
+    Pending, Round, Standing, Time,
 };
 use crate::proto::ensemble::{Ensemble, Share};
 use crate::proto::event::Who;
@@ -104,8 +104,8 @@ impl Master {
         }
     }
 
-    pub(in crate::proto) fn counters_mut(&mut self) -> &mut Counters {
-        &mut self.counters
+    pub(in crate::proto) fn books(&mut self) -> (&mut Gate, &mut Counters) {
+        (&mut self.gate, &mut self.counters)
     }
 
     /// Goes on in another term.
@@ -132,7 +132,7 @@ impl Master {
             rng: self.rng,
             steering: self.steering,
             counters: self.counters,
-            sequence: self.sequence,
+            gate: self.gate,
             transmit_stamps: self.transmit_stamps,
             outputs,
         }

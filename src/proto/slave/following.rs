@@ -1,11 +1,13 @@
 //! Which master a slave follows, and how it finds one.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use rand_chacha::rand_core::Rng;
 
 use super::{
-    Drop, Event, Grant, Header, Local, Meeting, Name, Pending, Slave, Span, Term, Time, Who,
+    Drop, Event, Grant, Header, Local, Meeting, Name, NodeId, Pending, Receiver, Slave, Span, Term,
+    Time, Who,
 };
 use crate::proto::title::{Obeyed, silence};
 use crate::wire::{Admission, Announce, Claim, Leave, Request, Sighting, Verdict, Welcome};
@@ -17,6 +19,10 @@ const JOIN_MOST: Span = Span::from_secs(8);
 const JOIN_PATIENCE: u32 = 4;
 /// So many candidates are remembered beside those from the settings.
 const MAX_CANDIDATES: usize = 16;
+/// Joins whose welcome is still welcome.
+const OPEN_JOINS: usize = 4;
+/// Whoever speaks to us without having proven to be alive is asked to, this often at most.
+const WONDER: Span = JOIN_FIRST;
 
 /// What is known of the master that is obeyed, beyond its title.
 #[derive(Debug, Clone)]
@@ -35,9 +41,12 @@ pub(super) struct Master {
 pub(super) struct Search {
     pub(super) next: Option<Time<Local>>,
     pub(super) attempts: u32,
-    pub(super) nonce: u64,
     /// Where the next join goes, if somebody said that a master is there.
     pub(super) hint: Option<SocketAddr>,
+    /// Of joins without a welcome, newest last.
+    open: VecDeque<u64>,
+    /// When somebody may be asked again to prove that he is alive.
+    wonder: Option<Time<Local>>,
     pub(super) said_none: bool,
     pub(super) said_refused: bool,
 }
@@ -45,7 +54,15 @@ pub(super) struct Search {
 impl Search {
     /// A search that begins at `next`, or not at all.
     pub(super) fn new(next: Option<Time<Local>>) -> Self {
-        Self { next, attempts: 0, nonce: 0, hint: None, said_none: false, said_refused: false }
+        Self {
+            next,
+            attempts: 0,
+            hint: None,
+            open: VecDeque::new(),
+            wonder: None,
+            said_none: false,
+            said_refused: false,
+        }
     }
 }
 
@@ -112,9 +129,10 @@ impl Slave {
         header: &Header,
         welcome: &Welcome,
     ) -> Result<(), Drop> {
-        if self.search.next.is_none() || welcome.nonce != self.search.nonce {
-            return Err(Drop::Unasked);
-        }
+        let asked = self.search.open.iter().position(|&nonce| nonce == welcome.nonce);
+        self.search.open.remove(asked.ok_or(Drop::Unasked)?);
+        // It echoes what nobody could know before.
+        self.gate.prove(now, from, header)?;
         match welcome.admission {
             Admission::Accepted => {}
             Admission::Full => {
@@ -125,6 +143,10 @@ impl Slave {
             }
             Admission::Elsewhere(addr) => {
                 self.seek(now, addr);
+                return Ok(());
+            }
+            Admission::Challenged => {
+                self.ask_for_admission(from, Receiver::sender_of(header), welcome.challenge);
                 return Ok(());
             }
         }
@@ -294,10 +316,38 @@ impl Slave {
             self.tell(Event::NoMaster);
         }
         self.search.attempts = attempts.saturating_add(1);
-        self.search.nonce = self.rng.next_u64();
         let pause = JOIN_FIRST.times(1 << (attempts / count).min(4)).min(JOIN_MOST);
         self.search.next = Some(now + self.around(pause));
-        self.queue(Pending::Join(to));
+        self.ask_for_admission(to, NodeId::UNKNOWN.into(), 0);
+    }
+
+    fn ask_for_admission(&mut self, to: SocketAddr, receiver: Receiver, challenge: u64) {
+        let nonce = self.rng.next_u64();
+        if self.search.open.len() == OPEN_JOINS {
+            self.search.open.pop_front();
+        }
+        self.search.open.push_back(nonce);
+        self.queue(Pending::Join { to, receiver, nonce, challenge });
+    }
+
+    /// Something was dropped that a master may have sent who knows nothing of us, or whom we do
+    /// not know: one that took over, one that we were restarted under, or one that has our address
+    /// from a list. It is asked to prove that it lives; its answer makes us known to each other.
+    pub(in crate::proto) fn wonder(&mut self, now: Time<Local>, from: SocketAddr, reason: Drop) {
+        let may_be_ours = match reason {
+            Drop::Unproven | Drop::OtherBoot => true,
+            // Of a master that has but our address nothing can be unsealed with a node's key.
+            Drop::Unsigned | Drop::UnknownKey => {
+                let master = self.allegiance.master();
+                self.settings.masters.is_empty() && master.is_none_or(|m| m.is_silent(now))
+            }
+            _ => false,
+        };
+        let early = self.search.wonder.is_some_and(|next| next > now);
+        if may_be_ours && !early && self.gate.is_keyed() && self.admits(from) {
+            self.search.wonder = Some(now + WONDER);
+            self.ask_for_admission(from, NodeId::UNKNOWN.into(), 0);
+        }
     }
 
     /// When the master's silence is to be noticed.

@@ -1,8 +1,8 @@
 //! A slave that was, or will be, a master.
 
 use super::{
-    Buffer, Counters, Datagram, Header, Local, Message, NodeId, Output, Pending, Sanity, Search,
-    Shown, Slave, SlaveSettings, SocketAddr, Term, Time, Who,
+    Buffer, Counters, Gate, Local, Message, Output, Pending, Rank, Receiver, Sanity, Search, Shown,
+    Slave, SlaveSettings, SocketAddr, Term, Time, Voice, Who,
 };
 use crate::proto::parts::Parts;
 use crate::proto::title::{Allegiance, Obeyed};
@@ -18,6 +18,7 @@ impl Slave {
         let outputs = parts.outputs.into_iter().map(Pending::Output);
         Self {
             rng: parts.rng,
+            gate: parts.gate,
             steering: parts.steering,
             sanity: Sanity::default(),
             allegiance: Allegiance::default(),
@@ -30,7 +31,6 @@ impl Slave {
             correction: None,
             awaited: None,
             transmit_stamps: parts.transmit_stamps,
-            sequence: parts.sequence,
             counters: parts.counters,
             stopping: false,
             settings,
@@ -47,7 +47,7 @@ impl Slave {
             rng: self.rng,
             steering: self.steering,
             counters: self.counters,
-            sequence: self.sequence,
+            gate: self.gate,
             transmit_stamps: self.transmit_stamps,
             outputs: outputs.collect(),
         }
@@ -73,22 +73,22 @@ impl Slave {
         self.steering.course().reading(now)
     }
 
-    pub(in crate::proto) fn counters_mut(&mut self) -> &mut Counters {
-        &mut self.counters
+    pub(in crate::proto) fn books(&mut self) -> (&mut Gate, &mut Counters) {
+        (&mut self.gate, &mut self.counters)
     }
 
     /// Sends a message of the election's, in the highest term that is known.
     pub(in crate::proto) fn send_for_candidate(
         &mut self,
-        receiver: NodeId,
+        receiver: Receiver,
         message: Message,
         to: SocketAddr,
         term: Term,
         buffer: &mut Buffer,
     ) -> Output {
-        let header = Header { term, ..self.header(receiver) };
         self.counters.sent += 1;
-        Datagram { header, message }.encode(buffer);
+        let reign = (term, self.settings.standby.unwrap_or(Rank(0)));
+        self.gate.write(receiver, reign, Voice::Master, message, buffer);
         Output::Send { to, token: None }
     }
 }

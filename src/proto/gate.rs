@@ -1,0 +1,252 @@
+//! The one gate of a core: what comes in is judged here before anybody looks at what it says, and
+//! what goes out is sealed here. A new type of message gets all of it by being sent and received.
+//!
+//! Cheap checks come first: the address, the sender's budget, the header, the seal, and only then
+//! the body. Whether a sealed datagram is *new* is the last question. One of a process that has
+//! proven to be alive now ([`Gate::prove`]) is checked against its window of numbers; one of any
+//! other may be a recording, and is good for nothing but proving the opposite.
+
+mod cookies;
+mod peers;
+mod sources;
+
+use std::net::{IpAddr, SocketAddr};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use self::cookies::Cookies;
+use self::peers::Peers;
+use self::sources::Sources;
+use super::counters::Drop;
+use super::settings::{Identity, Trust};
+use crate::time::{Local, Time};
+use crate::wire::{
+    BootId, Broken, Buffer, Datagram, Header, Keyring, Message, NodeId, Rank, Sealer, Term, Voice,
+};
+
+/// A datagram that may be looked at.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) datagram: Datagram,
+    /// It is not a recording. Without keys nothing can be told from a recording, and everything
+    /// is taken for new.
+    pub(super) proven: bool,
+}
+
+/// To whom a datagram goes: to which node, and to which process of it as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Receiver {
+    pub(super) id: NodeId,
+    pub(super) boot: BootId,
+}
+
+/// So many others may prove themselves to a slave: masters, of past and present.
+const FEW: usize = 16;
+
+/// What a core's challenges are made with, from its one seed: another stream of the same generator.
+fn secret(seed: [u8; 32]) -> [u8; 32] {
+    let mut rng = ChaCha8Rng::from_seed(seed);
+    rng.set_stream(1);
+    let mut secret = [0; 32];
+    rng.fill_bytes(&mut secret);
+    secret
+}
+
+impl From<NodeId> for Receiver {
+    /// The process of this node that has proven to be alive, if one has.
+    fn from(id: NodeId) -> Self {
+        Self { id, boot: BootId(0) }
+    }
+}
+
+impl Receiver {
+    /// Who sent this.
+    pub(super) fn sender_of(header: &Header) -> Self {
+        Self { id: header.sender, boot: header.boot }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Gate {
+    own: NodeId,
+    boot: BootId,
+    /// Datagrams sent since the boot.
+    sequence: u64,
+    sealer: Sealer,
+    trust: Trust,
+    peers: Peers,
+    sources: Sources,
+    cookies: Cookies,
+}
+
+impl Gate {
+    /// A gate for a node. `seed` is known to nobody else.
+    pub(super) fn new(identity: &Identity, trust: &Trust, seed: [u8; 32]) -> Self {
+        Self {
+            own: identity.id,
+            boot: identity.boot,
+            sequence: 0,
+            sealer: Sealer::new(trust.keys.clone()),
+            peers: Peers::new(FEW),
+            sources: Sources::new(trust.source_rate),
+            cookies: Cookies::new(secret(seed)),
+            trust: trust.clone(),
+        }
+    }
+
+    /// Lets up to `most` others prove themselves, 16 at least.
+    pub(super) fn make_room(&mut self, most: usize) {
+        self.peers.set_most(most.max(FEW));
+    }
+
+    /// Whether what is not sealed is refused.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.sealer.is_keyed()
+    }
+
+    /// Goes on with other keys. Who has proven itself before stays so.
+    pub(super) fn set_keys(&mut self, keys: &Keyring) {
+        self.sealer = Sealer::new(keys.clone());
+    }
+
+    /// The datagram, if it may be looked at.
+    ///
+    /// # Errors
+    /// Why it is to be dropped.
+    pub(super) fn open(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<Opened, Drop> {
+        if !self.hears(from.ip()) {
+            return Err(Drop::NotAllowed);
+        }
+        if self.sources.is_spent(now, from) && !self.peers.is_at(from) {
+            return Err(Drop::RateLimited);
+        }
+        let (header, bytes) = Datagram::outline(bytes).map_err(Drop::Rejected)?;
+        if header.sender == self.own {
+            return Err(Drop::Own);
+        }
+        if ![NodeId::UNKNOWN, self.own].contains(&header.receiver) {
+            return Err(Drop::NotForUs);
+        }
+        let (voice, proven) = self.unseal(now, from, &header, bytes)?;
+        let datagram = Datagram::decode(bytes).map_err(Drop::Rejected)?;
+        let entitled = datagram.message.voice();
+        if voice.is_some_and(|voice| entitled.is_some_and(|entitled| entitled != voice)) {
+            return Err(Drop::NotEntitled);
+        }
+        if !proven && !speaks_first(&datagram.message) {
+            return Err(Drop::Unproven);
+        }
+        Ok(Opened { datagram, proven })
+    }
+
+    /// As what the sender speaks, where that is sealed, and whether it is new.
+    fn unseal(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        bytes: &Buffer,
+    ) -> Result<(Option<Voice>, bool), Drop> {
+        let seal = match self.sealer.open(bytes) {
+            Ok(seal) => seal,
+            Err(Broken::Unsigned) if !self.is_keyed() => return Ok((None, true)),
+            Err(Broken::Unsigned) => return Err(Drop::Unsigned),
+            Err(Broken::UnknownKey) => return Err(Drop::UnknownKey),
+            Err(Broken::BadMac) => return Err(Drop::BadMac),
+        };
+        let proven = if seal.receiver_boot == self.boot {
+            self.peers.take(now, from, header)?
+        } else if seal.receiver_boot == BootId(0) {
+            false
+        } else {
+            return Err(Drop::OtherBoot);
+        };
+        Ok((Some(seal.voice), proven))
+    }
+
+    fn hears(&self, ip: IpAddr) -> bool {
+        self.trust.allow.is_empty() || self.trust.allow.iter().any(|net| net.contains(&ip))
+    }
+
+    /// A datagram from there was dropped, or cost an answer to somebody who has proven nothing.
+    pub(super) fn charge(&mut self, now: Time<Local>, from: SocketAddr) {
+        if !self.peers.is_at(from) {
+            self.sources.charge(now, from);
+        }
+    }
+
+    /// The sender has just proven that this process of it is alive, by echoing what nobody could
+    /// know before.
+    ///
+    /// # Errors
+    /// [`Drop::Replayed`] where that process was followed by another one already.
+    pub(super) fn prove(
+        &mut self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+    ) -> Result<(), Drop> {
+        self.peers.prove(now, from, header)
+    }
+
+    /// What a joiner has to echo.
+    pub(super) fn challenge(&self, now: Time<Local>, to: SocketAddr, header: &Header) -> u64 {
+        self.cookies.make(now, to, header)
+    }
+
+    /// Whether a joiner echoes what it was given there a short while ago.
+    pub(super) fn answers(
+        &self,
+        now: Time<Local>,
+        from: SocketAddr,
+        header: &Header,
+        challenge: u64,
+    ) -> bool {
+        self.cookies.is_good(now, from, header, challenge)
+    }
+
+    /// Writes a datagram, numbers it and seals it where there are keys.
+    /// `voice` is that of a message which several may speak.
+    pub(super) fn write(
+        &mut self,
+        to: Receiver,
+        (term, rank): (Term, Rank),
+        voice: Voice,
+        message: Message,
+        buffer: &mut Buffer,
+    ) {
+        self.sequence += 1;
+        let voice = message.voice().unwrap_or(voice);
+        let header = Header {
+            sender: self.own,
+            receiver: to.id,
+            boot: self.boot,
+            term,
+            rank,
+            sequence: self.sequence,
+        };
+        Datagram { header, message }.encode(buffer);
+        let boot = if to.boot == BootId(0) { self.peers.boot_of(to.id) } else { to.boot };
+        self.sealer.seal(buffer, voice, boot);
+    }
+}
+
+/// What may come from who has not proven to be alive: that which proves it, and what masters settle
+/// among themselves, where terms that only rise make a recording worthless.
+fn speaks_first(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Join(_)
+            | Message::Welcome(_)
+            | Message::Announce(_)
+            | Message::Claim(_)
+            | Message::Grant(_)
+    )
+}

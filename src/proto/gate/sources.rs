@@ -1,0 +1,99 @@
+//! Budgets: how many useless datagrams an address may send before nobody looks at more of them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::time::{Local, Span, Time};
+
+/// Addresses with a budget of their own.
+const MOST: usize = 1_024;
+/// All of them together, and those beyond, have so many times the budget of one.
+const TOGETHER: u64 = 16;
+/// How often those that owe nothing any more are looked for, while the table is full.
+const SWEEP: Span = Span::from_millis(100);
+/// A budget that was not used holds so much.
+const BURST: Span = Span::from_secs(1);
+
+/// Token buckets in the form of the generic cell rate algorithm: of each address only the instant
+/// is kept at which all that it sent is paid for at the allowed rate.
+#[derive(Debug)]
+pub(super) struct Sources {
+    cost: Span,
+    paid: BTreeMap<SocketAddr, Time<Local>>,
+    together: Time<Local>,
+    swept: Time<Local>,
+}
+
+impl Sources {
+    /// `rate` datagrams a second, at least 1.
+    pub(super) fn new(rate: u32) -> Self {
+        let beginning = Time::from_nanos(i64::MIN);
+        let cost = Span::from_nanos(1_000_000_000 / u64::from(rate.max(1)));
+        Self { cost, paid: BTreeMap::new(), together: beginning, swept: beginning }
+    }
+
+    /// Whether nothing more is to be taken from there now.
+    pub(super) fn is_spent(&self, now: Time<Local>, from: SocketAddr) -> bool {
+        let own = self.paid.get(&from).is_some_and(|paid| paid.since(now) >= BURST);
+        own || self.together.since(now) >= BURST
+    }
+
+    /// Takes note of something useless from there.
+    pub(super) fn charge(&mut self, now: Time<Local>, from: SocketAddr) {
+        self.together = self.together.max(now) + Span::from_nanos(self.cost.as_nanos() / TOGETHER);
+        if let Some(paid) = self.paid.get_mut(&from) {
+            *paid = (*paid).max(now) + self.cost;
+            return;
+        }
+        if self.paid.len() >= MOST && now.since(self.swept) >= SWEEP {
+            self.swept = now;
+            self.paid.retain(|_, paid| *paid > now);
+        }
+        if self.paid.len() < MOST {
+            self.paid.insert(from, now + self.cost);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time<Local> {
+        Time::from_nanos(0) + Span::from_millis(millis)
+    }
+
+    /// How many of `count` datagrams, one a millisecond from `from(n)`, are looked at.
+    fn looked_at(sources: &mut Sources, count: u64, from: impl Fn(u64) -> SocketAddr) -> u64 {
+        let mut looked = 0;
+        for n in 0..count {
+            for _ in 0..10 {
+                if !sources.is_spent(at(n), from(n)) {
+                    looked += 1;
+                    sources.charge(at(n), from(n));
+                }
+            }
+        }
+        looked
+    }
+
+    #[test]
+    fn an_address_gets_its_rate_and_one_second_at_once() {
+        let mut sources = Sources::new(1_000);
+        let addr: SocketAddr = "10.0.0.9:4000".parse().unwrap();
+        let looked = looked_at(&mut sources, 2_000, |_| addr);
+        assert!((2_990..=3_010).contains(&looked), "{looked} in 2 s and one second's worth");
+        assert!(!sources.is_spent(at(2_000), "10.0.0.9:4001".parse().unwrap()));
+        assert!(!sources.is_spent(at(4_000), addr), "it is forgiven");
+    }
+
+    #[test]
+    fn addresses_without_number_share_one_budget_in_bounded_memory() {
+        let mut sources = Sources::new(10);
+        let from = |n: u64| SocketAddr::from(([10, 1, (n >> 8) as u8, n as u8], 7045));
+        let looked = looked_at(&mut sources, 20_000, from);
+        assert!(sources.paid.len() <= MOST);
+        // 160 a second and one second's worth.
+        assert!((3_350..=3_370).contains(&looked), "{looked} of 200 000");
+    }
+}

@@ -1,0 +1,148 @@
+//! Seals: what proves that a datagram was written by who holds a key, and by nobody since.
+//!
+//! HMAC-SHA256 (RFC 2104, FIPS 198-1), truncated to 128 bits (RFC 4868 §2.6 for the practice), over
+//! all bytes before it: type, sender, receiver, the sender's boot, term, sequence, body, number of
+//! the key and the receiver's boot.
+
+use std::collections::BTreeMap;
+
+use byteorder::{BigEndian, ByteOrder};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::keys::{KeyId, Keyring};
+use super::{BootId, Buffer, LEN, NodeId, TRAILER_LEN};
+
+const FLAGS: usize = 4;
+const SENDER: usize = 8;
+const RECEIVER: usize = 16;
+const KEY: usize = LEN - TRAILER_LEN;
+const BOOT: usize = KEY + 4;
+const CODE: usize = BOOT + 4;
+/// Flag: the sender speaks as a master.
+const AS_MASTER: u16 = 1;
+/// Nodes whose keys are kept ready; beyond so many all are made anew.
+const READY: usize = 16_384;
+
+/// As what a node speaks. It decides whose key is used, so that the key of a slave is worth
+/// nothing for a master's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// As a slave, with its own key.
+    Slave,
+    /// As a master, with the receiver's key, which only that node and the masters have. To a
+    /// receiver whose id is not known: with the key of [`NodeId::UNKNOWN`], which is the masters'
+    /// alone.
+    Master,
+}
+
+/// What a good seal proves besides the bytes before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// The key it was made with.
+    pub key: KeyId,
+    /// As what the sender speaks.
+    pub voice: Voice,
+    /// For which process of the receiver it is meant; 0: the sender knows of none.
+    pub receiver_boot: BootId,
+}
+
+/// Why a seal is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// There is none.
+    Unsigned,
+    /// It was made with a key that we do not hold, or in whose name it cannot be made.
+    UnknownKey,
+    /// It does not fit the bytes.
+    BadMac,
+}
+
+/// Makes and checks seals. Holds the keys; all of it is wiped from memory when it is dropped.
+#[derive(Debug, Clone, Default)]
+pub struct Sealer {
+    keys: Keyring,
+    /// Keyed and ready to use, by node.
+    ready: BTreeMap<(KeyId, NodeId), Hmac<Sha256>>,
+}
+
+impl PartialEq for Sealer {
+    fn eq(&self, other: &Self) -> bool {
+        self.keys == other.keys
+    }
+}
+
+impl Sealer {
+    /// A sealer with these keys.
+    pub fn new(keys: Keyring) -> Self {
+        Self { keys, ready: BTreeMap::new() }
+    }
+
+    /// Whether there are keys, so that what is not sealed is not believed.
+    pub fn is_keyed(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// Seals an encoded datagram; leaves it as it is where no key allows to.
+    pub fn seal(&mut self, bytes: &mut Buffer, voice: Voice, receiver_boot: BootId) {
+        let node = speaks_for(bytes, voice);
+        let Some(key) = self.keys.keys().iter().find(|key| key.serves(node)) else { return };
+        let id = key.id;
+        if voice == Voice::Master {
+            let flags = BigEndian::read_u16(&bytes[FLAGS..]) | AS_MASTER;
+            BigEndian::write_u16(&mut bytes[FLAGS..], flags);
+        }
+        BigEndian::write_u32(&mut bytes[KEY..], id.0);
+        BigEndian::write_u32(&mut bytes[BOOT..], receiver_boot.0);
+        let Some(mac) = self.keyed(id, node) else { return };
+        let code = mac.chain_update(&bytes[..CODE]).finalize().into_bytes();
+        bytes[CODE..].copy_from_slice(&code[..LEN - CODE]);
+    }
+
+    /// Checks the seal of a datagram, of which nothing was believed so far but its length.
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    pub fn open(&mut self, bytes: &Buffer) -> Result<Seal, Broken> {
+        let key = KeyId(BigEndian::read_u32(&bytes[KEY..]));
+        if key == KeyId(0) {
+            return Err(Broken::Unsigned);
+        }
+        let as_master = BigEndian::read_u16(&bytes[FLAGS..]) & AS_MASTER != 0;
+        let voice = if as_master { Voice::Master } else { Voice::Slave };
+        let node = speaks_for(bytes, voice);
+        let mac = self.keyed(key, node).ok_or(Broken::UnknownKey)?;
+        let fresh = mac.clone();
+        let told = mac.chain_update(&bytes[..CODE]);
+        // In constant time.
+        told.verify_truncated_left(&bytes[CODE..]).map_err(|_| Broken::BadMac)?;
+        // Kept only now, so that forgeries push nobody's out.
+        self.keep(key, node, fresh);
+        let receiver_boot = BootId(BigEndian::read_u32(&bytes[BOOT..]));
+        Ok(Seal { key, voice, receiver_boot })
+    }
+
+    fn keyed(&self, id: KeyId, node: NodeId) -> Option<Hmac<Sha256>> {
+        if let Some(ready) = self.ready.get(&(id, node)) {
+            return Some(ready.clone());
+        }
+        let key = self.keys.keys().iter().find(|key| key.id == id && key.serves(node))?;
+        Hmac::new_from_slice(&*key.of_node(node)).ok()
+    }
+
+    fn keep(&mut self, id: KeyId, node: NodeId, mac: Hmac<Sha256>) {
+        if self.ready.contains_key(&(id, node)) {
+            return;
+        }
+        if self.ready.len() >= READY {
+            self.ready.clear();
+        }
+        self.ready.insert((id, node), mac);
+    }
+}
+
+/// Whose key proves it.
+fn speaks_for(bytes: &Buffer, voice: Voice) -> NodeId {
+    let at = if voice == Voice::Slave { SENDER } else { RECEIVER };
+    NodeId(BigEndian::read_u64(&bytes[at..]))
+}
