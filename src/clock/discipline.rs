@@ -60,13 +60,14 @@ pub struct Discipline {
     target: Option<Target>,
     updates: u32,
     may_step: bool,
+    ordered: bool,
     due: Option<Time<Local>>,
 }
 
 impl Discipline {
     /// A discipline of a clock that runs on `course` and was not corrected yet.
     pub fn new(limits: Limits, course: Map<Local, Shown>) -> Self {
-        Self { limits, course, target: None, updates: 0, may_step: false, due: None }
+        Self { limits, course, target: None, updates: 0, may_step: false, ordered: false, due: None }
     }
 
     /// A new target; it is acted on at the next [`Discipline::decide`].
@@ -90,12 +91,25 @@ impl Discipline {
         let error = self.remaining(now)?;
         let rate = target.map.rate;
         let step = self.limits.step_threshold.is_some_and(|limit| error.abs() > limit);
+        if std::mem::take(&mut self.ordered) && error != Offset::ZERO {
+            self.may_step = false;
+            return Some(Adjustment::Step { by: error, rate });
+        }
         // One step an update at most: the second look at the same map has nothing new to say.
         if std::mem::take(&mut self.may_step) && step {
             return Some(Adjustment::Step { by: error, rate });
         }
         let slew = Rate::from_ratio(error.as_secs_f64() / TAU.as_secs_f64());
         Some(Adjustment::Run { rate: slew.clamp_abs(self.limits.max_slew).on_top_of(rate) })
+    }
+
+    /// An operator wants the clock to be right at once: the next decision steps, however small
+    /// the error and whatever the limits say. Nothing before the first target.
+    pub fn make_step(&mut self, now: Time<Local>) {
+        if self.target.is_some() {
+            self.ordered = true;
+            self.due = Some(now);
+        }
     }
 
     /// When [`Discipline::decide`] wants to be asked next.

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use super::election::Ballot;
 use super::event::Event;
 use super::exchange::Stamp;
+use super::status::{Page, Tracking};
 use super::{Counters, Source};
 use crate::clock::{Adjustment, Quality};
 use crate::time::{Local, Map, Shown, Time};
@@ -56,8 +57,19 @@ pub enum Input<'a> {
     },
     /// Other keys from now on.
     Keys(&'a Keyring),
+    /// An operator wants something of the node.
+    Order(Order),
     /// End in order: take leave, then report [`Core::done`].
     Stop,
+}
+
+/// What an operator may ask of a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Step the clock by all that is still to be worked off, now.
+    MakeStep,
+    /// Master: end the reign in order.
+    Resign,
 }
 
 /// What a core asks of its driver.
@@ -100,6 +112,19 @@ pub trait Core {
 
     /// What came in, went out and was dropped so far.
     fn counters(&self) -> &Counters;
+
+    /// Where the node's own clock stands at `now`; none of a core that has none to tell of.
+    fn tracking(&self, now: Time<Local>) -> Option<Tracking> {
+        let _ = now;
+        None
+    }
+
+    /// What is known of the members at `now`, from place `from` on, `most` of them at most: 0 at
+    /// first, then where the last page says.
+    fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
+        let _ = (now, from, most);
+        Page::default()
+    }
 }
 
 impl Source {

@@ -8,6 +8,7 @@ mod court;
 mod membership;
 mod rounds;
 mod sight;
+mod status;
 mod succession;
 
 use std::collections::VecDeque;
@@ -23,10 +24,11 @@ use super::ensemble::Ensemble;
 use super::event::{Event, Measured, Round, Who};
 use super::exchange::{Exchange, Source, Stamp};
 use super::gate::{Gate, Receiver};
-use super::io::{Core, Input, Output, Token};
+use super::io::{Core, Input, Order, Output, Token};
 use super::parts::Parts;
 use super::roster::{Member, OpenPoll, Roster, Said};
 use super::settings::MasterSettings;
+use super::status::{Page, Tracking};
 use super::steering::Steering;
 use super::track::{Finding, Flywheel};
 use crate::time::{Local, Map, Offset, Shown, Span, Time};
@@ -50,6 +52,7 @@ pub struct Master {
     gate: Gate,
     steering: Steering,
     standing: Standing,
+    weight: f64,
     roster: Roster,
     /// The yardstick that all tracks share.
     wheel: Flywheel,
@@ -125,6 +128,7 @@ impl Master {
             gate,
             steering: parts.steering,
             standing: Standing::Counted,
+            weight: 0.0,
             roster: Roster::new(settings.max_slaves),
             wheel: Flywheel::new(),
             ensemble: Ensemble::new(settings.average, settings.tolerance),
@@ -243,6 +247,7 @@ impl Master {
         let taken = member.track.observe(exchange, &mut self.wheel);
         member.round_trip = Some(member.round_trip.map_or(round_trip, |r| r.min(round_trip)));
         member.stamps.count(exchange.source());
+        member.heard = Some(exchange.t4.at);
         let noise = taken.noise.forward.max(taken.noise.backward);
         let measured = Measured { id: member.who.id, round_trip, noise };
         let found = found(&member.who, taken.finding);
@@ -378,9 +383,14 @@ impl Core for Master {
                 }
             }
             Input::Keys(keys) => self.gate.set_keys(keys),
-            Input::Stop if !self.stopping => self.stop(now),
+            Input::Order(Order::MakeStep) => self.steering.make_step(now),
+            Input::Order(Order::Resign) | Input::Stop if !self.stopping => self.stop(now),
             Input::TransmitStamps(given) => self.transmit_stamps = given,
-            Input::Datagram { .. } | Input::Addresses(_) | Input::Kept { .. } | Input::Stop => {}
+            Input::Datagram { .. }
+            | Input::Addresses(_)
+            | Input::Kept { .. }
+            | Input::Order(_)
+            | Input::Stop => {}
         }
     }
 
@@ -418,5 +428,13 @@ impl Core for Master {
 
     fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    fn tracking(&self, now: Time<Local>) -> Option<Tracking> {
+        Some(self.track(now))
+    }
+
+    fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
+        self.page(now, from, most)
     }
 }

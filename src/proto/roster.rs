@@ -42,6 +42,8 @@ pub(super) struct Member {
     /// Whether the running slot has brought a reply, and its least round trip.
     pub(super) replied: bool,
     pub(super) round_trip: Option<Span>,
+    /// The least round trip of the newest slot that is over and had one.
+    pub(super) least: Option<Span>,
     /// The last eight slots, newest in the lowest bit.
     pub(super) reach: u8,
     /// Slots in a row without a reply.
@@ -67,6 +69,10 @@ pub(super) struct Member {
     pub(super) line: usize,
     /// Its exchanges since it booted, each by the worst source of its four stamps.
     pub(super) stamps: BySource,
+    /// When it was heard last.
+    pub(super) heard: Option<Time<Local>>,
+    /// Its part in the average, 0 … 1.
+    pub(super) weight: f64,
 }
 
 impl Member {
@@ -82,6 +88,7 @@ impl Member {
             said: None,
             replied: false,
             round_trip: None,
+            least: None,
             reach: 0,
             silent: 0,
             told: false,
@@ -95,6 +102,8 @@ impl Member {
             nominal: None,
             line: 0,
             stamps: BySource::default(),
+            heard: None,
+            weight: 0.0,
         }
     }
 
@@ -110,6 +119,7 @@ impl Member {
         self.loyal = false;
         self.briefed = 0;
         self.stamps = BySource::default();
+        self.weight = 0.0;
     }
 }
 
@@ -237,7 +247,12 @@ impl Roster {
 
     /// All members in the order of their slots.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Place, &Member)> {
-        (0u32..).zip(&self.slots).filter_map(|(slot, entry)| {
+        self.from(0)
+    }
+
+    /// The members from a slot on.
+    pub(super) fn from(&self, first: u32) -> impl Iterator<Item = (Place, &Member)> {
+        (first..).zip(self.slots.iter().skip(first as usize)).filter_map(|(slot, entry)| {
             let place = Place { slot, generation: entry.generation };
             entry.member.as_ref().map(|member| (place, member))
         })

@@ -2,6 +2,7 @@
 
 mod following;
 mod sanity;
+mod status;
 mod succession;
 
 use std::collections::VecDeque;
@@ -16,8 +17,9 @@ use super::counters::{Counters, Drop};
 use super::event::{Adjusted, DEVIATIONS, Event, Who};
 use super::exchange::{Source, Stamp};
 use super::gate::{Gate, Receiver};
-use super::io::{Core, Input, Output, Token};
+use super::io::{Core, Input, Order, Output, Token};
 use super::settings::SlaveSettings;
+use super::status::{Page, Tracking};
 use super::steering::Steering;
 use super::title::{Allegiance, Meeting};
 use crate::clock::Target;
@@ -65,6 +67,8 @@ pub struct Slave {
     /// learned of its leaving would be taken for the first's.
     answered: VecDeque<u64>,
     pending: VecDeque<Pending>,
+    /// What became of the newest adjust.
+    newest: Option<Adjusted>,
     correction: Option<Correction>,
     awaited: Option<u64>,
     transmit_stamps: bool,
@@ -103,6 +107,7 @@ impl Slave {
             replies: VecDeque::new(),
             answered: VecDeque::new(),
             pending: VecDeque::new(),
+            newest: None,
             correction: None,
             awaited: None,
             transmit_stamps: false,
@@ -246,7 +251,9 @@ impl Slave {
         }
         let publish = self.steering.aim(now, target);
         self.ask(publish);
-        self.tell(Event::Adjusted(self.adjusted(now, adjust)));
+        let adjusted = self.adjusted(now, adjust);
+        self.newest = Some(adjusted);
+        self.tell(Event::Adjusted(adjusted));
         Ok(())
     }
 
@@ -361,8 +368,9 @@ impl Core for Slave {
             }
             Input::Keys(keys) => self.gate.set_keys(keys),
             Input::TransmitStamps(given) => self.transmit_stamps = given,
+            Input::Order(Order::MakeStep) => self.steering.make_step(now),
             Input::Stop if !self.stopping => self.stop(now),
-            Input::Stop | Input::Kept { .. } => {}
+            Input::Stop | Input::Kept { .. } | Input::Order(Order::Resign) => {}
         }
     }
 
@@ -416,5 +424,13 @@ impl Core for Slave {
 
     fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    fn tracking(&self, now: Time<Local>) -> Option<Tracking> {
+        Some(self.track(now))
+    }
+
+    fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
+        self.page(now, from, most)
     }
 }

@@ -3,6 +3,7 @@
 
 use super::event::{DEVIATIONS, Event};
 use super::io::Output;
+use super::status::DEVIATIONS;
 use crate::clock::{Adjustment, Discipline, Limits, Quality, Target};
 use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
 
@@ -98,6 +99,28 @@ impl Steering {
         let age = (now - self.discipline.target()?.map.at).ahead();
         let grown = RHO.gain_over(age.as_offset()).abs();
         (age <= VOID).then(|| bound + grown + self.remaining(now).abs())
+    }
+
+    /// As [`Steering::bound`], from the statistical figure.
+    pub(super) fn likely_bound(&self, now: Time<Local>) -> Option<Span> {
+        let target = self.discipline.target()?;
+        let aged = RHO.gain_over((now - target.map.at).ahead().as_offset()).abs();
+        Some(target.sigma.times(DEVIATIONS) + aged + self.remaining(now).abs())
+    }
+
+    /// The newest target.
+    pub(super) fn newest(&self) -> Option<&Target> {
+        self.discipline.target()
+    }
+
+    /// Whether the newest target has expired.
+    pub(super) fn holds_over(&self) -> bool {
+        self.expired
+    }
+
+    /// The next decision steps, whatever the limits say, if anything is left to be worked off.
+    pub(super) fn make_step(&mut self, now: Time<Local>) {
+        self.discipline.make_step(now);
     }
 
     /// Cluster time minus Shown; zero before the first target.

@@ -5,7 +5,7 @@ use super::{
     Shown, Span, Standing, Time,
 };
 use crate::clock::Target;
-use crate::proto::ensemble::Reading;
+use crate::proto::ensemble::{Reading, Verdict};
 use crate::proto::event::{DEVIATIONS, Slot, Who};
 use crate::proto::track::{Estimate, Wheel};
 use crate::time::{Cluster, Offset, Rate, Remote};
@@ -55,6 +55,7 @@ impl Master {
     pub(super) fn close(&mut self, now: Time<Local>, at: Time<Local>, place: Place) {
         let Some(member) = self.roster.get_mut(place) else { return };
         member.polled = true;
+        member.least = member.round_trip.or(member.least);
         member.reach = member.reach << 1 | u8::from(member.replied);
         member.silent = if member.replied { 0 } else { member.silent.saturating_add(1) };
         let lost = member.known && member.reach == 0 && !member.missed;
@@ -107,7 +108,7 @@ impl Master {
     }
 
     /// What a slave shows at `now`, by our estimate of its Local and its own map from there.
-    fn shown_by(&self, now: Time<Local>, place: Place) -> Option<(Estimate, Time<Shown>)> {
+    pub(super) fn shown_by(&self, now: Time<Local>, place: Place) -> Option<(Estimate, Time<Shown>)> {
         let member = self.roster.get(place)?;
         let estimate = member.track.estimate(now, &self.wheel)?;
         let said = member.said?;
@@ -115,7 +116,7 @@ impl Master {
     }
 
     /// What a slave shows minus cluster time.
-    fn offset_of(&self, now: Time<Local>, place: Place) -> Option<Offset> {
+    pub(super) fn offset_of(&self, now: Time<Local>, place: Place) -> Option<Offset> {
         let (estimate, shown) = self.shown_by(now, place)?;
         Some(ahead_of(shown, self.ensemble.for_slave(&estimate)?.reads))
     }
@@ -147,7 +148,7 @@ impl Master {
         let verdicts =
             if self.waits() { Vec::new() } else { self.ensemble.round(wheel.reads, &readings) };
         for verdict in verdicts {
-            self.stand(verdict.id, verdict.standing, verdict.offset);
+            self.stand(&verdict);
         }
         let counts = |m: &&mut Member| m.reach != 0 && m.standing == Standing::Counted;
         self.wheel.judge(self.roster.iter_mut().filter(counts).map(|member| &mut member.track));
@@ -210,15 +211,18 @@ impl Master {
         std::iter::once(own).chain(others).collect()
     }
 
-    fn stand(&mut self, id: crate::wire::NodeId, standing: Standing, by: Offset) {
+    fn stand(&mut self, verdict: &Verdict) {
+        let Verdict { id, standing, offset: by, weight } = *verdict;
         let identity = &self.settings.identity;
         let (before, who) = if id == identity.id {
             let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
             let who = Who { id, name: identity.name.clone(), addr };
+            self.weight = weight;
             (std::mem::replace(&mut self.standing, standing), who)
         } else {
             let Some(place) = self.roster.by_id(id) else { return };
             let Some(member) = self.roster.get_mut(place) else { return };
+            member.weight = weight;
             (std::mem::replace(&mut member.standing, standing), member.who.clone())
         };
         match (before, standing) {
