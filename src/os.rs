@@ -10,11 +10,13 @@
 mod adjtime;
 mod batch;
 mod clocks;
+mod people;
 mod stamps;
 
 pub(crate) use adjtime::{Timex, adjtime_allowed, clock_adjtime};
 pub(crate) use batch::{Inbound, Outbound, TxStamps};
 pub(crate) use clocks::{monotonic_raw, realtime, suspended};
+pub(crate) use people::{effective_user, lock, peer_user};
 pub(crate) use stamps::{
     Received, Stamping, enable_timestamping, set_receive_buffer, set_rxq_ovfl,
 };

@@ -16,6 +16,7 @@
 mod ending;
 mod endpoint;
 mod error;
+mod guest;
 mod hands;
 mod hope;
 mod keeper;
@@ -29,6 +30,7 @@ mod transmit;
 pub use ending::{Ended, Stopper};
 pub use endpoint::Endpoint;
 pub use error::NetError;
+pub use guest::{Guest, Scene, Wish};
 pub use keeper::Keep;
 pub use names::resolve;
 pub use node::Node;

@@ -15,10 +15,12 @@ use super::keeper::{Keep, Keeper};
 use super::names::Names;
 use super::stamps::Stamps;
 use super::transmit::Transmit;
-use super::{Endpoint, Moment, NetError, NetStats, Observer, Signals, Wanted};
+use super::{
+    Endpoint, Guest, Moment, NetError, NetStats, Observer, Scene, Signals, Wanted, Wish,
+};
 use crate::clock::{Adjustment, Clock, Oscillator, Quality};
 use crate::os::{Inbound, Outbound};
-use crate::proto::{Core, Input, Output, Token as Mark};
+use crate::proto::{Core, Event, Input, Output, Token as Mark};
 use crate::time::{Local, Map, Shown, Span, Time};
 use crate::wire::{Buffer, DEFAULT_PORT, LEN};
 
@@ -37,6 +39,12 @@ const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 const END: Token = Token(2);
 const HANGUP: Token = Token(3);
+/// This and what follows are the guest's.
+const GUEST: Token = Token(16);
+/// The guest is not served where the core wants to be served so soon…
+const CLOSE: Span = Span::from_micros(150);
+/// …but for every so many turns, or a busy core would keep it out for good.
+const PATIENCE: u32 = 8;
 
 /// A core with a socket, a clock and a loop.
 pub struct Node<C: Core, K: Clock> {
@@ -56,6 +64,9 @@ pub struct Node<C: Core, K: Clock> {
     hands: Hands,
     /// Why the clock is not touched any more.
     failed: Option<NetError>,
+    guest: Option<Box<dyn Guest + Send>>,
+    /// Turns that the guest has waited.
+    put_off: u32,
     datagram: Buffer,
     inbound: Inbound,
     outbound: Outbound,
@@ -113,6 +124,8 @@ impl<C: Core, K: Clock> Node<C, K> {
             expects_stamps: false,
             hands: Hands::new(oscillator.read()),
             failed: None,
+            guest: None,
+            put_off: 0,
             datagram: [0; LEN],
             // One byte more than any datagram of ours, so that a longer one is seen to be longer.
             inbound: Inbound::new(BATCH, LEN + 1),
@@ -135,6 +148,11 @@ impl<C: Core, K: Clock> Node<C, K> {
         self
     }
 
+    /// Serves `guest` too, from [`Node::run`] on.
+    pub fn host(&mut self, guest: Box<dyn Guest + Send>) {
+        self.guest = Some(guest);
+    }
+
     /// Ends the node from another thread.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -154,7 +172,11 @@ impl<C: Core, K: Clock> Node<C, K> {
     ) -> Result<Ended, NetError> {
         let failed = |error: io::Error| NetError::system("cannot watch for signals", &error);
         signals.register(self.poll.registry(), END, HANGUP).map_err(failed)?;
-        let mut events = Events::with_capacity(16);
+        if let Some(guest) = &mut self.guest {
+            let failed = |error: io::Error| NetError::system("cannot watch for readers", &error);
+            guest.enter(self.poll.registry(), GUEST).map_err(failed)?;
+        }
+        let mut events = Events::with_capacity(64);
         let until = duration.map(|span| self.oscillator.read() + span);
         let moment = self.moment();
         observer.course(&moment, &self.oscillator.over_raw(&self.course));
@@ -180,8 +202,10 @@ impl<C: Core, K: Clock> Node<C, K> {
         until: Option<Time<Local>>,
     ) -> Result<ControlFlow<Ended>, NetError> {
         let look = Some(self.hands.deadline());
-        let deadlines = [self.core.deadline(), observer.deadline(), self.names.deadline(), until];
-        self.wait(events, deadlines.into_iter().chain([look]).flatten().min())?;
+        let guest = self.guest.as_ref().and_then(|guest| guest.deadline());
+        let core = self.core.deadline();
+        let deadlines = [core, observer.deadline(), self.names.deadline(), guest, look, until];
+        self.wait(events, deadlines.into_iter().flatten().min())?;
         self.look_up();
         self.take_in(observer);
         if self.hands.deadline() <= self.oscillator.read() {
@@ -200,6 +224,7 @@ impl<C: Core, K: Clock> Node<C, K> {
         if let Some(keys) = hung_up.then(|| observer.hangup(&self.moment())).flatten() {
             self.core.handle(self.oscillator.read(), Input::Keys(&keys));
         }
+        self.serve_guest(observer);
         let now = self.oscillator.read();
         if observer.deadline().is_some_and(|due| due <= now) {
             let moment = self.moment();
@@ -222,7 +247,8 @@ impl<C: Core, K: Clock> Node<C, K> {
     /// Sleeps until something is announced or `deadline` comes; not at all where something
     /// announced earlier is not used up.
     fn wait(&mut self, events: &mut Events, deadline: Option<Time<Local>>) -> Result<(), NetError> {
-        let timeout = if self.ready.datagrams || self.ready.stamps {
+        let at_once = self.ready.datagrams || self.ready.stamps || self.guest_waits();
+        let timeout = if at_once {
             Some(Duration::ZERO)
         } else {
             let now = self.oscillator.read();
@@ -246,6 +272,11 @@ impl<C: Core, K: Clock> Node<C, K> {
                 }
                 END => self.ready.end = true,
                 HANGUP => self.ready.hangup = true,
+                token if token >= GUEST => {
+                    if let Some(guest) = &mut self.guest {
+                        guest.announced(event);
+                    }
+                }
                 _ => {}
             }
         }
@@ -343,7 +374,7 @@ impl<C: Core, K: Clock> Node<C, K> {
                 }
                 Output::Event(event) => {
                     self.names.note(now, &event);
-                    observer.event(&self.moment_at(now), &event);
+                    self.tell(observer, now, &event);
                 }
             }
         }
@@ -383,6 +414,43 @@ impl<C: Core, K: Clock> Node<C, K> {
                     self.refused(&error);
                 }
             }
+        }
+    }
+
+    fn tell(&mut self, observer: &mut dyn Observer, now: Time<Local>, event: &Event) {
+        let moment = self.moment_at(now);
+        observer.event(&moment, event);
+        if let Some(guest) = &mut self.guest {
+            guest.event(&moment, event);
+        }
+    }
+
+    fn guest_waits(&self) -> bool {
+        self.guest.as_ref().is_some_and(|guest| guest.waits())
+    }
+
+    /// One piece of the guest's work, where the node's own leaves room for it.
+    fn serve_guest(&mut self, observer: &mut dyn Observer) {
+        let moment = self.moment();
+        let Some(guest) = &mut self.guest else { return };
+        let due = guest.waits() || guest.deadline().is_some_and(|due| due <= moment.local);
+        let close = self.core.deadline().is_some_and(|due| due <= moment.local + CLOSE);
+        if !due || close && self.put_off < PATIENCE {
+            self.put_off += u32::from(due);
+            return;
+        }
+        self.put_off = 0;
+        let scene = Scene {
+            moment,
+            core: &self.core,
+            net: &self.stats,
+            clock: self.clock.name(),
+            addr: self.endpoint.local_addr(),
+        };
+        match guest.serve(&scene) {
+            Some(Wish::Order(order)) => self.core.handle(moment.local, Input::Order(order)),
+            Some(Wish::Reload) => observer.hangup(&moment),
+            None => {}
         }
     }
 
@@ -449,6 +517,8 @@ impl<C: Core, K: Clock> Node<C, K> {
 
     /// Lets the core say good-bye, but not for ever.
     fn take_leave(&mut self, observer: &mut dyn Observer, events: &mut Events) {
+        // What it was told last is on its way; nobody is served any more.
+        self.guest = None;
         let start = self.oscillator.read();
         self.core.handle(start, Input::Stop);
         loop {
