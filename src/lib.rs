@@ -15,10 +15,12 @@
 //! - [`sim`]: a world made of a seed. Runs `proto` against simulated clocks and links, and scores
 //!   it against the truth.
 //! - [`net`]: a world made of sockets. Runs `proto` on one thread and one mio loop.
+//! - [`outlet`]: what others read of a running node. The control socket, served from the loop of
+//!   `net`; it decides nothing of the protocol.
 //! - [`report`]: histograms, tables and interval logs. Knows [`time`] only.
 //! - [`cli`]: one file per command.
 //!
-//! `time` ← `wire` and `clock` ← `proto` ← (`sim` | `net`) ← `cli`: nobody imports upward, `sim` and
+//! `time` ← `wire` and `clock` ← `proto` ← (`sim` | `net` ← `outlet`) ← `cli`: nobody imports upward, `sim` and
 //! `net` never see each other, and a test reads the imports to prove it. All `unsafe` lives in one
 //! room of its own, `os`, the calls to the operating system.
 //!
@@ -33,6 +35,7 @@ pub mod clock;
 pub mod net;
 #[allow(unsafe_code)]
 mod os;
+pub mod outlet;
 pub mod proto;
 pub mod report;
 pub mod sim;

@@ -7,15 +7,18 @@ use super::failure::Failure;
 use super::flags::{ClockChoice, NodeFlags, OutputFlags, Target};
 use super::identity::random;
 use super::journal::{Heading, Journal, Role};
+use super::place;
 use super::record::Body;
 use super::trust::KeySource;
+use super::words::{self, Scene, Weight};
 use crate::clock::{Clock, ClockError, Oscillator, SystemClock, VirtualClock};
 use crate::net::{Endpoint, Keep, NetError, Node, Signals, resolve};
 use crate::os;
-use crate::proto::{Core, Identity};
+use crate::outlet::{Ledger, Outlet};
+use crate::proto::{Core, Event, Identity};
 use crate::report::{LogWriter, MAX_SUBJECTS};
 use crate::time::{Local, Map, Rate, Shown, Time};
-use crate::wire::{DEFAULT_PORT, KeyId, Keyring};
+use crate::wire::{DEFAULT_PORT, KeyId, Keyring, NodeId};
 
 /// What a daemon runs with, beyond its core.
 pub(super) struct Plan<'a> {
@@ -77,6 +80,8 @@ fn run_with<C: Core, K: Clock>(
 ) -> Result<(), Failure> {
     let seed = random()?;
     let signals = Signals::catch().map_err(Failure::failed)?;
+    let (control, without) =
+        place::open(plan.node.control.as_ref(), plan.node.state_dir.as_deref())?;
     let log = plan.output.report.as_deref().map(|path| {
         let mut log = LogWriter::create(path, os::realtime()).map_err(Failure::failed)?;
         log.introduce(&format!("{} {}", plan.role.word(), plan.identity.name));
@@ -98,6 +103,17 @@ fn run_with<C: Core, K: Clock>(
     if let Some(text) = warning {
         journal.say("warning", Body::Warning { text }, text);
     }
+    let teller = teller(plan.identity.id, plan.names.join(", "));
+    let mut outlet = Outlet::new(Ledger::new(started, Box::new(teller)));
+    match control {
+        Some((control, path)) => {
+            let path = path.display().to_string();
+            let text = format!("control socket at {path}");
+            journal.say("control", Body::Control { path: Some(&path) }, &text);
+            outlet.open(Box::new(control));
+        }
+        None => journal.say("control", Body::Control { path: None }, &without),
+    }
     plan.endpoint.expect(plan.slaves);
     let core = core(started, clock.map(started), seed);
     let node = Node::new(plan.endpoint, core, clock, oscillator, plan.names).map_err(failure)?;
@@ -105,9 +121,20 @@ fn run_with<C: Core, K: Clock>(
         Some(keep) => node.keeping(keep),
         None => node,
     };
-    let node = if plan.node.share_clock { node.sharing_the_clock() } else { node };
+    let mut node = if plan.node.share_clock { node.sharing_the_clock() } else { node };
+    node.host(Box::new(outlet));
     let ended = node.run(&mut journal, signals, plan.output.duration);
     ended.map_err(failure).map(drop).and(journal.end())
+}
+
+/// Puts what is more than routine into words, for whoever reads of it later.
+fn teller(own: NodeId, masters: String) -> impl Fn(&Event) -> Option<(bool, String)> + Send {
+    move |event| {
+        let weight = words::weight(event);
+        let scene = Scene { own, name_of: &|id| id.to_string(), masters: &masters };
+        let sentence = (weight > Weight::Routine).then(|| words::sentence(event, &scene));
+        Some((weight == Weight::Warning, sentence??))
+    }
 }
 
 fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
+use super::place::{self, Place};
 use crate::clock::Limits;
 use crate::net::Wanted;
 use crate::proto::MasterSettings;
@@ -129,6 +130,12 @@ pub(super) struct NodeFlags {
     /// and drift of this directory [default: a new identity and an unknown rate at each start]
     #[arg(long, env = "CAMPANILE_STATE_DIR", value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
+
+    /// Where to serve campanile tracking, peers, top and the like: the path of a Unix socket, or
+    /// `none` [default: /run/campanile/campanile.sock; where that is not ours, campanile.sock in
+    /// --state-dir or in $XDG_RUNTIME_DIR/campanile]
+    #[arg(long, env = "CAMPANILE_CONTROL", value_name = "PATH", value_parser = place::place)]
+    pub(super) control: Option<Place>,
 }
 
 impl NodeFlags {

@@ -18,6 +18,7 @@ mod journal;
 mod keygen;
 mod master;
 mod out;
+mod place;
 mod record;
 mod report;
 mod roster;
@@ -27,6 +28,7 @@ mod slave;
 mod state;
 mod trust;
 mod usage;
+mod views;
 mod words;
 
 use std::ffi::OsString;
@@ -67,6 +69,12 @@ enum Command {
     Report(report::ReportArgs),
     Generate(generate::GenerateArgs),
     Keygen(keygen::KeygenArgs),
+    Tracking(views::TrackingArgs),
+    Peers(views::PeersArgs),
+    Peerstats(views::PeerstatsArgs),
+    Peer(views::PeerArgs),
+    Cluster(views::ClusterArgs),
+    Stats(views::StatsArgs),
 }
 
 /// Runs the command that `args`, the program's name first, ask for.
@@ -99,6 +107,12 @@ impl Command {
             Self::Report(args) => report::run(args),
             Self::Generate(args) => generate::run(args, command()),
             Self::Keygen(args) => keygen::run(args),
+            Self::Tracking(args) => views::tracking(args),
+            Self::Peers(args) => views::peers(args),
+            Self::Peerstats(args) => views::peerstats(args),
+            Self::Peer(args) => views::peer(args),
+            Self::Cluster(args) => views::cluster(args),
+            Self::Stats(args) => views::stats(args),
         }
     }
 
@@ -111,6 +125,12 @@ impl Command {
             Self::Report(_) => "report",
             Self::Generate(_) => "generate",
             Self::Keygen(_) => "keygen",
+            Self::Tracking(_) => "tracking",
+            Self::Peers(_) => "peers",
+            Self::Peerstats(_) => "peerstats",
+            Self::Peer(_) => "peer",
+            Self::Cluster(_) => "cluster",
+            Self::Stats(_) => "stats",
         }
     }
 }

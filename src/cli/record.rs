@@ -174,6 +174,9 @@ pub(super) enum Body<'a> {
         status: Option<i32>,
         shared: bool,
     },
+    Control {
+        path: Option<&'a str>,
+    },
     Report {
         received: u64,
         sent: u64,

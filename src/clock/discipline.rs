@@ -67,7 +67,15 @@ pub struct Discipline {
 impl Discipline {
     /// A discipline of a clock that runs on `course` and was not corrected yet.
     pub fn new(limits: Limits, course: Map<Local, Shown>) -> Self {
-        Self { limits, course, target: None, updates: 0, may_step: false, ordered: false, due: None }
+        Self {
+            limits,
+            course,
+            target: None,
+            updates: 0,
+            may_step: false,
+            ordered: false,
+            due: None,
+        }
     }
 
     /// A new target; it is acted on at the next [`Discipline::decide`].

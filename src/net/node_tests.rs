@@ -38,7 +38,7 @@ impl Core for &mut Echo {
             Input::TransmitStamps(given) => self.promised = given,
             Input::Stop => self.stopping = true,
             Input::Addresses(found) => self.addresses = found.to_vec(),
-            Input::Steered { .. } | Input::Kept { .. } | Input::Keys(_) => {}
+            Input::Steered { .. } | Input::Kept { .. } | Input::Keys(_) | Input::Order(_) => {}
         }
     }
 

@@ -24,8 +24,9 @@ mod visitor;
 pub use buckets::Buckets;
 pub use control::{Control, ControlError};
 pub use desk::Outlet;
-pub use ledger::{Ledger, News, Tally};
+pub use door::{Answer, Door, Heard, House, Line, Step, Talk};
+pub use ledger::{Ledger, News, Tally, Teller};
 pub use reply::{
-    Candidate, Cluster, Events, Failure, Histogram, Member, MemberStats, Named, Reign, Stats,
-    Stamps, Told, Tracking, VERSION,
+    Candidate, Cluster, Events, Failure, Histogram, Member, MemberStats, Named, Reign, Stamps,
+    Stats, Told, Tracking, VERSION,
 };

@@ -95,7 +95,14 @@ impl Visitor {
     /// When it is dropped unless something moves.
     pub(super) fn deadline(&self) -> Time<Local> {
         let busy = self.answer.is_some() || !self.said.is_empty();
-        self.moved + if busy { STUCK } else if self.heard.is_empty() { IDLE } else { HALF_SAID }
+        self.moved
+            + if busy {
+                STUCK
+            } else if self.heard.is_empty() {
+                IDLE
+            } else {
+                HALF_SAID
+            }
     }
 
     /// How long it has wanted nothing, where that is long enough to make room for another.

@@ -65,6 +65,8 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("slave", "--peer", "rack-1:0", "1 to 65535"),
     ("slave", "--failover-after", "3", "needs a unit"),
     ("slave", "--failover-after", "1ms", "100ms to 1d"),
+    ("master", "--control", "", "path of a socket, or none"),
+    ("slave", "--control", "", "path of a socket, or none"),
     ("sim", "--seeds", "5..1", "FIRST..LAST"),
     ("demo", "--slaves", "65", "1 to 64"),
     ("demo", "--rounds", "0", "1 to 100000"),
@@ -172,6 +174,11 @@ fn what_is_in_the_way_gets_one_line_and_leaves_nothing_half_done() {
     ] {
         assert_refused(&run(args), 1, parts);
     }
+    assert_refused(
+        &run(&["slave", "--listen", free, "--control", "/nonexistent/x", "--report", log]),
+        1,
+        &["--control", "/nonexistent/x"],
+    );
     assert!(!Path::new(log).exists(), "a refused start touched the report file");
 }
 

@@ -108,7 +108,11 @@ impl Master {
     }
 
     /// What a slave shows at `now`, by our estimate of its Local and its own map from there.
-    pub(super) fn shown_by(&self, now: Time<Local>, place: Place) -> Option<(Estimate, Time<Shown>)> {
+    pub(super) fn shown_by(
+        &self,
+        now: Time<Local>,
+        place: Place,
+    ) -> Option<(Estimate, Time<Shown>)> {
         let member = self.roster.get(place)?;
         let estimate = member.track.estimate(now, &self.wheel)?;
         let said = member.said?;

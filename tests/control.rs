@@ -1,0 +1,302 @@
+//! The control socket of the real daemon: what it answers, and what it survives.
+
+#![expect(clippy::disallowed_methods, reason = "whoever watches processes waits by the clock")]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use common::daemon::Daemon;
+use common::{sleep, within};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn campanile() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CAMPANILE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A master with slaves, each with a control socket in a directory of their own.
+struct Lab {
+    dir: TempDir,
+    _daemons: Vec<Daemon>,
+}
+
+impl Lab {
+    fn new(slaves: usize) -> Lab {
+        let dir = tempfile::tempdir().unwrap();
+        let daemon = |name: &str, args: &[&str]| {
+            let mut command = campanile();
+            command.args(args).args(["--json", "--name", name]);
+            command.args(["--control", dir.path().join(format!("{name}.sock")).to_str().unwrap()]);
+            Daemon::start(command, dir.path(), name)
+        };
+        let mut daemons =
+            vec![daemon("m", &["master", "--listen", "127.0.0.1:0", "--interval", "100ms"])];
+        assert!(within(5, || daemons[0].told("start", None)));
+        let start = daemons[0].events()[0].clone();
+        for n in 1..=slaves {
+            let to = start["addr"].as_str().unwrap();
+            let name = format!("s{n}");
+            daemons.push(daemon(&name, &["slave", "--listen", "127.0.0.1:0", "--master", to]));
+        }
+        let lab = Lab { dir, _daemons: daemons };
+        assert!(within(10, || lab.socket("m").exists()), "no socket");
+        let ready = || {
+            (1..=slaves).all(|n| {
+                let name = format!("s{n}");
+                lab.socket(&name).exists() && lab.get(&name, "tracking")["state"] == "synchronised"
+            })
+        };
+        assert!(within(20, ready), "the slaves do not get ready");
+        lab
+    }
+
+    fn socket(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("{name}.sock"))
+    }
+
+    fn call(&self, name: &str) -> UnixStream {
+        let stream = UnixStream::connect(self.socket(name)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream
+    }
+
+    fn ask(&self, name: &str, request: &Value) -> Value {
+        answer(&mut self.call(name), &format!("{request}\n"))
+    }
+
+    fn get(&self, name: &str, view: &str) -> Value {
+        let mut answer = self.ask(name, &json!({ "v": 1, "get": view }));
+        assert_eq!(answer["ok"], true, "{answer}");
+        answer[view].take()
+    }
+
+    fn run(&self, name: &str, args: &[&str]) -> Output {
+        campanile().args(args).arg("--control").arg(self.socket(name)).output().unwrap()
+    }
+
+    fn print(&self, name: &str, args: &[&str]) -> String {
+        let output = self.run(name, args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The master's rounds go on, and it answers others.
+    fn assert_unharmed(&self) {
+        let round = || self.get("m", "tracking")["round"].as_u64().unwrap();
+        let (began, first) = (Instant::now(), round());
+        sleep(1_000);
+        let rounds = round() - first;
+        let due = began.elapsed().as_millis() as u64 / 100;
+        assert!(rounds + 3 >= due, "{rounds} rounds of {due}");
+    }
+}
+
+fn answer(stream: &mut UnixStream, request: &str) -> Value {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+}
+
+#[test]
+fn master_and_slave_tell_the_same_story() {
+    let lab = Lab::new(2);
+    let of_master = lab.get("m", "tracking");
+    assert_eq!((&of_master["role"], &of_master["node"]), (&"master".into(), &"m".into()));
+    assert_eq!(of_master["members"], 3);
+    assert!(within(5, || lab.get("m", "tracking")["state"] == "synchronised"));
+    let of_slave = lab.get("s1", "tracking");
+    assert_eq!((&of_slave["role"], &of_slave["master"]["node"]), (&"slave".into(), &"m".into()));
+    assert!(of_slave["offset_s"].as_f64().unwrap().abs() < 1e-3, "{of_slave}");
+    assert!(of_slave["bound_hard_s"].as_f64().unwrap() > 0.0, "{of_slave}");
+    assert!(of_slave["updates"].as_u64().unwrap() > 0 && of_slave["round_trip_s"].is_null());
+
+    let peers = lab.get("m", "peers");
+    let by_name = |name: &str| peers.as_array().unwrap().iter().find(|peer| peer["node"] == name);
+    let member = by_name("s2").unwrap_or_else(|| panic!("{peers}"));
+    assert_eq!((&member["relation"], &member["state"]), (&"member".into(), &"counted".into()));
+    let round_trip = member["round_trip_s"].as_f64().unwrap();
+    assert!(0.0 < round_trip && round_trip < 0.01, "{member}");
+    assert_eq!(by_name("m").unwrap()["state"], "master");
+    let weights = peers.as_array().unwrap().iter().map(|peer| peer["weight"].as_f64().unwrap());
+    assert!((weights.sum::<f64>() - 1.0).abs() < 0.3, "{peers}");
+
+    let peer = lab.ask("m", &json!({ "get": "peer", "name": "s1" }));
+    assert_eq!(peer["peer"]["id"], of_slave["id"]);
+    assert!(peer["peerstats"]["exchanges"].as_u64().unwrap() > 0, "{peer}");
+    assert_eq!(lab.ask("m", &json!({ "get": "peer", "name": "s9" }))["code"], "unknown_peer");
+    let stats = lab.get("m", "stats");
+    assert!(stats["received"].as_u64().unwrap() > 0 && stats["dropped"] == 0, "{stats}");
+    let told = lab.get("m", "events").to_string();
+    assert!(told.contains("slave s1 joined"), "{told}");
+    let reigns = lab.get("s1", "cluster")["reigns"].clone();
+    assert_eq!(reigns[0]["node"], "m", "{reigns}");
+    let counts = lab.get("m", "histogram")["round_trip"].clone();
+    let counts = counts.as_array().unwrap().iter().map(|pair| pair[1].as_u64().unwrap());
+    assert!(counts.sum::<u64>() > 0);
+}
+
+#[test]
+fn every_view_fits_a_terminal_and_a_program() {
+    let lab = Lab::new(1);
+    for daemon in ["m", "s1"] {
+        for view in ["tracking", "peers", "peerstats", "cluster", "stats", "peer"] {
+            let args = if view == "peer" { vec![view, "m"] } else { vec![view] };
+            let plain = lab.print(daemon, &args);
+            let legend = lab.print(daemon, &[&args[..], &["-v"]].concat());
+            assert!(legend.len() > plain.len() + 100, "{legend}");
+            for line in legend.lines() {
+                assert!(line.chars().count() <= 80, "{view}: {line:?}");
+            }
+            assert!(!legend.contains('\u{1b}'), "colours without a terminal");
+            let json = lab.print(daemon, &[&args[..], &["--json"]].concat());
+            let json: Value = serde_json::from_str(&json).unwrap();
+            let rows = json.as_array().map_or(1, Vec::len);
+            let csv = lab.print(daemon, &[&args[..], &["-c"]].concat());
+            assert_eq!(csv.lines().count(), rows, "{csv}");
+            let columns = csv.lines().map(|line| line.matches(',').count());
+            assert!(columns.clone().all(|n| n >= 5 && Some(n) == columns.clone().next()), "{csv}");
+        }
+    }
+    let unknown = lab.run("m", &["peer", "nobody"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("nobody"));
+    let nowhere = campanile().args(["tracking", "--control", "/nonexistent/x"]).output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("/nonexistent/x: no daemon"));
+}
+
+#[test]
+fn a_bad_request_gets_a_reason_and_the_line_goes_on() {
+    let lab = Lab::new(0);
+    let mut stream = lab.call("m");
+    for (request, code) in [
+        ("", "bad_request"),
+        ("tracking", "bad_request"),
+        ("{}", "bad_request"),
+        ("[]", "bad_request"),
+        (r#"{"get":"everything"}"#, "bad_request"),
+        (r#"{"get":"tracking","verbose":true}"#, "bad_request"),
+        (r#"{"get":"tracking","do":"reload"}"#, "bad_request"),
+        (r#"{"get":"peer"}"#, "bad_request"),
+        (r#"{"get":"peers","name":"m"}"#, "bad_request"),
+        (r#"{"v":2,"get":"tracking"}"#, "version"),
+        ("\u{0}\u{1b}[2J", "bad_request"),
+    ] {
+        let answer = answer(&mut stream, &format!("{request}\n"));
+        assert_eq!((&answer["ok"], &answer["code"]), (&false.into(), &code.into()), "{request}");
+        assert!(answer["error"].is_string() && answer["v"] == 1);
+    }
+    assert_eq!(answer(&mut stream, "{\"get\":\"tracking\"}\n")["ok"], true);
+    // Whoever has said all before it listens is answered all the same.
+    let mut both = lab.call("m");
+    both.write_all(b"{\"get\":\"stats\"}\n{\"get\":\"tracking\"}\n").unwrap();
+    both.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut all = String::new();
+    both.read_to_string(&mut all).unwrap();
+    assert_eq!(all.lines().count(), 2, "{all}");
+}
+
+#[test]
+fn readers_that_misbehave_harm_nobody() {
+    let lab = Lab::new(1);
+    // One that never reads: it asks as long as that is taken.
+    let mut deaf = lab.call("m");
+    deaf.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut asked = 0;
+    while deaf.write_all(b"{\"get\":\"events\"}\n{\"get\":\"peers\"}\n").is_ok() {
+        asked += 1;
+        assert!(asked < 1_000_000, "what nobody reads is answered for ever");
+    }
+    // Half a line, and one that goes in the middle of an answer.
+    let mut half = lab.call("m");
+    half.write_all(b"{\"get\":").unwrap();
+    for _ in 0..50 {
+        let mut hasty = lab.call("m");
+        hasty.write_all(b"{\"get\":\"peers\"}\n{\"get\":\"ev").unwrap();
+    }
+    // Ten megabytes without an end.
+    let mut endless = lab.call("m");
+    let chunk = [b'x'; 65_536];
+    let sent = (0..160).take_while(|_| endless.write_all(&chunk).is_ok()).count();
+    assert!(sent < 160, "ten megabytes were taken");
+    let mut said = Vec::new();
+    let _ = endless.read_to_end(&mut said);
+    assert!(said.is_empty() || String::from_utf8_lossy(&said).contains("too_long"));
+    // Noise.
+    let mut noisy = lab.call("m");
+    noisy.write_all(&(0..=255).cycle().take(3_000).collect::<Vec<u8>>()).unwrap();
+    lab.assert_unharmed();
+    let dropped = within(8, || match deaf.write(b"\n") {
+        Err(error) => error.kind() == ErrorKind::BrokenPipe,
+        Ok(_) => false,
+    });
+    assert!(dropped, "who never reads is kept");
+    let mut byte = [0];
+    half.set_read_timeout(Some(Duration::from_secs(12))).unwrap();
+    assert_eq!(half.read(&mut byte).unwrap(), 0, "half a request is waited for for ever");
+}
+
+#[test]
+fn a_crowd_is_turned_away_and_the_idle_make_room() {
+    let lab = Lab::new(1);
+    let crowd: Vec<_> = (0..100).map(|_| lab.call("m")).collect();
+    sleep(200);
+    // All that came at once are kept or turned away; none of them wants anything.
+    let kept = crowd.iter().filter(|stream| {
+        stream.set_nonblocking(true).unwrap();
+        let mut byte = [0];
+        matches!((&mut &**stream).read(&mut byte), Err(e) if e.kind() == ErrorKind::WouldBlock)
+    });
+    let kept = kept.count();
+    assert!((1..=32).contains(&kept), "{kept}");
+    sleep(2_100);
+    lab.assert_unharmed();
+}
+
+#[test]
+fn a_dead_daemons_socket_is_cleared_away_and_a_living_ones_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.sock");
+    let slave = |path: &Path| {
+        let mut command = campanile();
+        command.args(["slave", "--listen", "127.0.0.1:0", "--json", "--control"]).arg(path);
+        command
+    };
+    drop(UnixListener::bind(&path).unwrap());
+    let mut first = Daemon::start(slave(&path), dir.path(), "first");
+    assert!(within(5, || first.told("control", None)), "{}", first.log());
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    let refused = slave(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("--control") && said.contains("another daemon"), "{said}");
+    assert!(UnixStream::connect(&path).is_ok(), "the living one lost its socket");
+    first.kill();
+    assert!(path.exists());
+    let mut second = Daemon::start(slave(&path), dir.path(), "second");
+    assert!(within(5, || second.told("control", None)), "{}", second.log());
+    assert_eq!(second.terminate(), Some(0));
+    assert!(!path.exists(), "it stays behind");
+
+    let file = dir.path().join("precious");
+    fs::write(&file, "data").unwrap();
+    let refused = slave(&file).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no socket"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "data");
+    let none = slave(Path::new("none")).args(["--duration", "100ms"]).output().unwrap();
+    assert!(none.status.success());
+}
