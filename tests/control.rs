@@ -28,7 +28,7 @@ fn campanile() -> Command {
 /// A master with slaves, each with a control socket in a directory of their own.
 struct Lab {
     dir: TempDir,
-    _daemons: Vec<Daemon>,
+    daemons: Vec<Daemon>,
 }
 
 impl Lab {
@@ -49,7 +49,7 @@ impl Lab {
             let name = format!("s{n}");
             daemons.push(daemon(&name, &["slave", "--listen", "127.0.0.1:0", "--master", to]));
         }
-        let lab = Lab { dir, _daemons: daemons };
+        let lab = Lab { dir, daemons };
         assert!(within(10, || lab.socket("m").exists()), "no socket");
         let ready = || {
             (1..=slaves).all(|n| {
@@ -299,4 +299,115 @@ fn a_dead_daemons_socket_is_cleared_away_and_a_living_ones_is_not() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "data");
     let none = slave(Path::new("none")).args(["--duration", "100ms"]).output().unwrap();
     assert!(none.status.success());
+}
+
+#[test]
+fn waitsync_ends_within_a_round_of_the_clock_being_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s.sock");
+    let spare = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addr = spare.local_addr().unwrap().to_string();
+    drop(spare);
+    let wait = |args: &[&str]| {
+        let mut command = campanile();
+        command.arg("waitsync").args(args).arg("--control").arg(&socket);
+        command
+    };
+    let mut slave = None;
+    // Nobody is there, then a slave without a master: it ends in time, and says why.
+    for state in ["no daemon", "searching"] {
+        let began = Instant::now();
+        let output = wait(&["--timeout", "500ms"]).output().unwrap();
+        let took = began.elapsed();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("not within 500 ms") && said.contains(state), "{said}");
+        assert!((400..5_000).contains(&took.as_millis()), "{took:?}");
+        if state == "no daemon" {
+            let mut command = campanile();
+            command.args(["slave", "--listen", "127.0.0.1:0", "--json", "--master", &addr]);
+            command.arg("--control").arg(&socket);
+            slave = Some(Daemon::start(command, dir.path(), "s"));
+            assert!(within(5, || socket.exists()), "no socket");
+        }
+    }
+    let check = |args: &[&str]| {
+        campanile().arg("check").args(args).arg("--control").arg(&socket).output().unwrap()
+    };
+    let critical = check(&[]);
+    assert_eq!(critical.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&critical.stdout).starts_with("CAMPANILE CRITICAL - slave"));
+
+    let mut waiting = wait(&["--within", "5ms", "--timeout", "30s"]).spawn().unwrap();
+    let mut master = campanile();
+    master.args(["master", "--listen", &addr, "--json", "--control", "none", "--name", "m"]);
+    let _master = Daemon::start(master, dir.path(), "m");
+    let right = || {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        let tracking = answer(&mut stream, "{\"get\":\"tracking\"}\n")["tracking"].clone();
+        let bound = tracking["bound_statistical_s"].as_f64();
+        tracking["state"] == "synchronised" && bound.is_some_and(|bound| bound <= 5e-3)
+    };
+    assert!(within(25, right), "it does not get right");
+    let since = Instant::now();
+    assert!(within(10, || waiting.try_wait().unwrap().is_some()), "it waits on");
+    assert!(waiting.wait().unwrap().success());
+    // A round, and what a busy machine takes to end a process.
+    assert!(since.elapsed() < Duration::from_millis(1_500), "{:?}", since.elapsed());
+
+    let ok = check(&["--warn", "1s", "--crit", "2s"]);
+    let said = String::from_utf8_lossy(&ok.stdout);
+    assert_eq!(ok.status.code(), Some(0), "{said}");
+    assert!(said.starts_with("CAMPANILE OK - slave, synchronised: offset "), "{said}");
+    assert!(said.contains(" | error=0.0") && said.lines().count() == 1, "{said}");
+    assert_eq!(check(&["--warn", "1us", "--crit", "2s"]).status.code(), Some(1));
+    assert_eq!(check(&["--warn", "1us", "--crit", "1us"]).status.code(), Some(2));
+    let unknown = campanile().args(["check", "--control", "/nonexistent/x"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&unknown.stdout).starts_with("CAMPANILE UNKNOWN - "));
+    drop(slave);
+}
+
+#[test]
+fn what_is_ordered_is_done_for_those_who_may() {
+    let mut lab = Lab::new(1);
+    let refused = lab.run("s1", &["resign"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not the master"));
+    assert!(lab.print("m", &["reload"]).contains("reloads"));
+
+    let steps = || lab.get("s1", "tracking")["steps"].as_u64().unwrap();
+    let before = steps();
+    assert!(lab.print("s1", &["makestep"]).contains("stepped by"));
+    assert!(within(5, || steps() > before), "it was not stepped");
+
+    if let Some(stranger) = as_stranger(&lab) {
+        let said = String::from_utf8_lossy(&stranger.stdout).into_owned();
+        assert!(said.contains("\"denied\"") && said.contains("\"tracking\""), "{said}");
+    }
+    assert!(lab.print("m", &["resign"]).contains("over"));
+    assert!(within(5, || lab.daemons[0].ended() == Some(0)), "it reigns on");
+    assert!(lab.daemons[0].told("left", None) || lab.daemons[0].told("end", None));
+    assert!(within(5, || lab.daemons[1].told("master_left", None)));
+    assert!(!lab.socket("m").exists());
+}
+
+/// What somebody of the socket's group, who is not the daemon's user, is answered.
+fn as_stranger(lab: &Lab) -> Option<Output> {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    let able = Command::new("setpriv").arg("--version").output().is_ok()
+        && Command::new("python3").arg("--version").output().is_ok();
+    if !root || !able {
+        assert!(std::env::var_os("CAMPANILE_REQUIRE_ALL").is_none(), "needs root and python3");
+        println!("skipped: a caller of another user needs root, setpriv and python3");
+        return None;
+    }
+    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+                   s.sendall(b'{\"do\":\"makestep\"}\\n{\"get\":\"tracking\"}\\n')\n\
+                   f=s.makefile()\nprint(f.readline(),f.readline())";
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=0", "--clear-groups", "python3", "-c", program]);
+    Some(command.arg(lab.socket("m")).output().unwrap())
 }

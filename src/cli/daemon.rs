@@ -85,7 +85,7 @@ fn run_with<C: Core, K: Clock>(
     let log = plan.output.report.as_deref().map(|path| {
         let mut log = LogWriter::create(path, os::realtime()).map_err(Failure::failed)?;
         log.introduce(&format!("{} {}", plan.role.word(), plan.identity.name));
-        Ok(log)
+        Ok::<_, Failure>(log)
     });
     let log = log.transpose()?;
     let started = oscillator.read();

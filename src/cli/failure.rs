@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Failed(String),
     /// It was asked for something that cannot be: exit code 2.
     Input(String),
+    /// All was said on standard output; this is the exit code that goes with it.
+    Said(u8),
     /// Whoever read our output has gone. Nobody is left to complain to: exit code 0.
     ReaderGone,
 }
@@ -30,6 +32,7 @@ impl Failure {
     pub(super) fn text(&self) -> &str {
         match self {
             Failure::Failed(why) | Failure::Input(why) => why,
+            Failure::Said(_) => "it was said already",
             Failure::ReaderGone => "nobody reads the output any more",
         }
     }
@@ -39,6 +42,7 @@ impl Failure {
         match self {
             Self::Failed(why) => say(command, why, 1),
             Self::Input(why) => say(command, why, 2),
+            Self::Said(code) => ExitCode::from(*code),
             Self::ReaderGone => ExitCode::SUCCESS,
         }
     }

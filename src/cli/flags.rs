@@ -131,7 +131,7 @@ pub(super) struct NodeFlags {
     #[arg(long, env = "CAMPANILE_STATE_DIR", value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
 
-    /// Where to serve campanile tracking, peers, top and the like: the path of a Unix socket, or
+    /// Where to serve campanile tracking, peers and the like: the path of a Unix socket, or
     /// `none` [default: /run/campanile/campanile.sock; where that is not ours, campanile.sock in
     /// --state-dir or in $XDG_RUNTIME_DIR/campanile]
     #[arg(long, env = "CAMPANILE_CONTROL", value_name = "PATH", value_parser = place::place)]

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::ballot::keep;
 use super::candidate::CandidateFlags;
+use super::config::ConfigFlags;
 use super::daemon::{self, Plan};
 use super::failure::Failure;
 use super::flags::{self, NodeFlags, OutputFlags, Target};
@@ -33,7 +34,7 @@ use crate::wire::{DEFAULT_PORT, Name};
   campanile master --peer rack-2 --rank 2
       share the mastership with rack-2: one of the two reigns, the other stands by
 
-Each flag can also stand in the environment, as CAMPANILE_INTERVAL=250ms does.
+Each flag can also stand in a file (--config) and in the environment, as CAMPANILE_INTERVAL=250ms does.
 Ctrl-C ends it in order: the slaves are told, the last report is written.")]
 pub(super) struct MasterArgs {
     /// Where to listen; 0.0.0.0 instead where there is no IPv6 [default: [::]:7045]
@@ -93,6 +94,10 @@ pub(super) struct MasterArgs {
 
     #[command(flatten)]
     output: OutputFlags,
+
+    /// Read before anything else is: see `config::complete`.
+    #[command(flatten)]
+    _config: ConfigFlags,
 }
 
 /// The values of --average.

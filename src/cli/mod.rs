@@ -5,9 +5,11 @@
 //! failed, 2 when what it was given cannot be; then one line on standard error says what, where,
 //! and what is allowed.
 
+mod acts;
 mod ballot;
 mod budget;
 mod candidate;
+mod config;
 mod daemon;
 mod demo;
 mod failure;
@@ -75,19 +77,44 @@ enum Command {
     Peer(views::PeerArgs),
     Cluster(views::ClusterArgs),
     Stats(views::StatsArgs),
+    Waitsync(acts::WaitsyncArgs),
+    Check(acts::CheckArgs),
+    Makestep(acts::MakestepArgs),
+    Resign(acts::ResignArgs),
+    Reload(acts::ReloadArgs),
+    Validate(acts::ValidateArgs),
 }
 
 /// Runs the command that `args`, the program's name first, ask for.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args: Vec<_> = args.into_iter().collect();
-    let parsed = command().try_get_matches_from(&args);
-    match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => match cli.command.run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => why.report(&format!("campanile {}", cli.command.name())),
-        },
-        Err(error) => refuse(&error, &args),
+    let whole = command();
+    let (args, config) = match config::complete(args.into_iter().collect(), &whole) {
+        Ok(completed) => completed,
+        Err(why) => return why.report("campanile"),
+    };
+    let parsed = whole.clone().try_get_matches_from(&args);
+    let parsed = parsed.and_then(|m| Cli::from_arg_matches(&m).map(|cli| (m, cli)));
+    let (matches, cli) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse(&error, &args, config.as_ref()),
+    };
+    let done = match matches.subcommand() {
+        Some((name, of)) if config::is_asked_for(of) => show_config(&whole, name, of),
+        _ => cli.command.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => why.report(&format!("campanile {}", cli.command.name())),
     }
+}
+
+/// `--print-config`.
+fn show_config(whole: &clap::Command, name: &str, of: &clap::ArgMatches) -> Result<(), Failure> {
+    let mut out = out::Out::default();
+    if let Some(command) = whole.find_subcommand(name) {
+        out.text(&config::effective(command, of));
+    }
+    out.end()
 }
 
 /// The whole command line, as the help shows it.
@@ -113,6 +140,12 @@ impl Command {
             Self::Peer(args) => views::peer(args),
             Self::Cluster(args) => views::cluster(args),
             Self::Stats(args) => views::stats(args),
+            Self::Waitsync(args) => acts::waitsync(args),
+            Self::Check(args) => acts::check(args),
+            Self::Makestep(args) => acts::makestep(args),
+            Self::Resign(args) => acts::resign(args),
+            Self::Reload(args) => acts::reload(args),
+            Self::Validate(args) => acts::validate(args),
         }
     }
 
@@ -131,12 +164,18 @@ impl Command {
             Self::Peer(_) => "peer",
             Self::Cluster(_) => "cluster",
             Self::Stats(_) => "stats",
+            Self::Waitsync(_) => "waitsync",
+            Self::Check(_) => "check",
+            Self::Makestep(_) => "makestep",
+            Self::Resign(_) => "resign",
+            Self::Reload(_) => "reload",
+            Self::Validate(_) => "validate",
         }
     }
 }
 
 /// Help and version as asked for; anything else in one line.
-fn refuse(error: &clap::Error, args: &[OsString]) -> ExitCode {
+fn refuse(error: &clap::Error, args: &[OsString], config: Option<&config::Config>) -> ExitCode {
     use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
     let help = [DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand];
     if !error.use_stderr() || help.contains(&error.kind()) {
@@ -147,7 +186,7 @@ fn refuse(error: &clap::Error, args: &[OsString]) -> ExitCode {
     let cli = command();
     let given = args.get(1).and_then(|name| cli.find_subcommand(name));
     let name = given.map_or("campanile".to_owned(), |c| format!("campanile {}", c.get_name()));
-    let why = usage::complaint(error, given.unwrap_or(&cli), args);
+    let why = config::complaint(error, given.unwrap_or(&cli), args, config);
     Failure::input(why).report(&name)
 }
 

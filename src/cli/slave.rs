@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 
 use super::ballot::keep;
 use super::candidate::CandidateFlags;
+use super::config::ConfigFlags;
 use super::daemon::{self, Plan};
 use super::failure::Failure;
 use super::flags::{self, NodeFlags, OutputFlags, Target};
@@ -34,7 +35,7 @@ use crate::wire::DEFAULT_PORT;
   campanile slave
       ask nobody, wait on port 7045 and obey whoever polls (campanile master --slave HOST)
 
-Each flag can also stand in the environment, as CAMPANILE_MASTER=rack-1,rack-2 does.
+Each flag can also stand in a file (--config) and in the environment, as CAMPANILE_MASTER=rack-1,rack-2 does.
 Ctrl-C ends it in order: the master is told, the last report is written.")]
 pub(super) struct SlaveArgs {
     /// A master to join, the best first; may be given often. The port is 7045 unless given. Only
@@ -64,6 +65,10 @@ pub(super) struct SlaveArgs {
 
     #[command(flatten)]
     output: OutputFlags,
+
+    /// Read before anything else is: see `config::complete`.
+    #[command(flatten)]
+    _config: ConfigFlags,
 }
 
 /// Runs a slave until it is told to end.

@@ -39,6 +39,11 @@ pub(super) fn complaint(error: &Error, command: &Command, args: &[OsString]) -> 
     one_line(&said)
 }
 
+/// The flag that is to blame, if one is.
+pub(super) fn blamed(error: &Error) -> Option<String> {
+    text(error, ContextKind::InvalidArg).map(|argument| flag_of(&argument).to_owned())
+}
+
 fn value(error: &Error, argument: &str, command: &Command, args: &[OsString]) -> String {
     let flag = flag_of(argument);
     let given = text(error, ContextKind::InvalidValue).unwrap_or_default();

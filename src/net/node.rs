@@ -15,9 +15,7 @@ use super::keeper::{Keep, Keeper};
 use super::names::Names;
 use super::stamps::Stamps;
 use super::transmit::Transmit;
-use super::{
-    Endpoint, Guest, Moment, NetError, NetStats, Observer, Scene, Signals, Wanted, Wish,
-};
+use super::{Endpoint, Guest, Moment, NetError, NetStats, Observer, Scene, Signals, Wanted, Wish};
 use crate::clock::{Adjustment, Clock, Oscillator, Quality};
 use crate::os::{Inbound, Outbound};
 use crate::proto::{Core, Event, Input, Output, Token as Mark};
@@ -220,9 +218,8 @@ impl<C: Core, K: Clock> Node<C, K> {
         if let Some(error) = self.failed.clone() {
             return Err(error);
         }
-        let hung_up = std::mem::take(&mut self.ready.hangup) && signals.hung_up();
-        if let Some(keys) = hung_up.then(|| observer.hangup(&self.moment())).flatten() {
-            self.core.handle(self.oscillator.read(), Input::Keys(&keys));
+        if std::mem::take(&mut self.ready.hangup) && signals.hung_up() {
+            self.reload(observer);
         }
         self.serve_guest(observer);
         let now = self.oscillator.read();
@@ -449,8 +446,15 @@ impl<C: Core, K: Clock> Node<C, K> {
         };
         match guest.serve(&scene) {
             Some(Wish::Order(order)) => self.core.handle(moment.local, Input::Order(order)),
-            Some(Wish::Reload) => observer.hangup(&moment),
+            Some(Wish::Reload) => self.reload(observer),
             None => {}
+        }
+    }
+
+    /// What SIGHUP asks for: logs are reopened, keys read anew.
+    fn reload(&mut self, observer: &mut dyn Observer) {
+        if let Some(keys) = observer.hangup(&self.moment()) {
+            self.core.handle(self.oscillator.read(), Input::Keys(&keys));
         }
     }
 

@@ -6,9 +6,10 @@ use super::reply::{
     Candidate, Cluster, Events, Histogram, Member, MemberStats, Named, Reign, Stamps, Stats, Told,
     Tracking,
 };
-use crate::net::BySource;
 use crate::proto::Tracking as Own;
-use crate::proto::{DEVIATIONS, Peer, Relation, Role, Source, State, Summary, Who};
+use crate::proto::{
+    BySource, Contender, DEVIATIONS, Peer, Relation, Role, Source, State, Summary, Who,
+};
 use crate::time::{Offset, Rate, Span};
 use crate::wire::{NodeId, Standing};
 
@@ -45,6 +46,7 @@ fn role(role: Role) -> &'static str {
     match role {
         Role::Master => "master",
         Role::Slave => "slave",
+        Role::Standby => "standby",
     }
 }
 
@@ -185,26 +187,31 @@ impl House<'_> {
 
     pub(super) fn cluster(&self) -> Cluster {
         let now = self.scene.moment.local;
-        let own = self.scene.core.tracking(now);
-        let master = own.as_ref().and_then(master);
-        let summary = own.as_ref().and_then(|own| own.summary);
+        let tracking = self.scene.core.tracking(now);
+        let master = tracking.as_ref().and_then(master);
+        let summary = tracking.as_ref().and_then(|tracking| tracking.summary);
+        let own = self.own();
         let change = |change: &super::ledger::Change| Reign {
-            node: named(&change.who),
+            node: change.who.as_ref().or(own.as_ref()).map_or_else(Named::nobody, named),
             ago_s: secs(now.since(change.at)),
             why: change.why.to_owned(),
         };
         Cluster {
-            term: own.and_then(|own| own.term).map(|term| term.0),
-            candidates: master
-                .iter()
-                .map(|node| Candidate { node: node.clone(), role: "master".to_owned() })
-                .collect(),
+            term: tracking.and_then(|tracking| tracking.term).map(|term| term.0),
+            candidates: self.scene.core.contenders().iter().map(candidate).collect(),
             master,
             members: summary.map(|summary: Summary| summary.members),
             counted: summary.map(|summary| summary.counted),
             spread_s: summary.map(|summary| secs(summary.spread)),
             reigns: self.ledger.changes.iter().map(change).collect(),
         }
+    }
+
+    /// The node itself.
+    fn own(&self) -> Option<Who> {
+        let own = self.scene.core.tracking(self.scene.moment.local)?;
+        let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+        Some(Who { id: own.id, name: own.name, addr })
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -245,13 +252,18 @@ impl House<'_> {
     }
 }
 
+fn candidate(contender: &Contender) -> Candidate {
+    let role = if contender.reigns { "master" } else { "standby" };
+    Candidate { node: named(&contender.who), role: role.to_owned(), rank: contender.rank.0 }
+}
+
 /// The master, whoever that is.
 fn master(own: &Own) -> Option<Named> {
     match own.role {
         Role::Master => {
             Some(Named { node: own.name.to_string(), id: own.id.to_string(), addr: None })
         }
-        Role::Slave => own.master.as_ref().map(named),
+        Role::Slave | Role::Standby => own.master.as_ref().map(named),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use super::Buckets;
-use crate::proto::{Event, Who};
+use crate::proto::{Cause, Event, Surrender, Who};
 use crate::time::{Local, Offset, Rate, Span, Time};
 use crate::wire::{LeaveReason, NodeId};
 
@@ -16,6 +16,9 @@ const MOST_NEWS: usize = 128;
 const MOST_REIGNS: usize = 32;
 /// Members that are counted one by one: as many as a roster can hold.
 const MOST_MEMBERS: usize = 10_000;
+
+/// Why a master is followed where nothing else is known.
+const CLAIM: &str = "it has the better claim";
 
 /// How an event is told: whether it is a warning, and a sentence; none where it is routine.
 pub type Teller = Box<dyn Fn(&Event) -> Option<(bool, String)> + Send>;
@@ -100,11 +103,11 @@ pub struct News {
     pub text: String,
 }
 
-/// A master that was followed from then on.
+/// Who was master from then on; nobody by name where it is this node.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Change {
     pub(super) at: Time<Local>,
-    pub(super) who: Who,
+    pub(super) who: Option<Who>,
     pub(super) why: &'static str,
 }
 
@@ -232,23 +235,37 @@ impl Ledger {
                 };
             }
             Event::MasterSilent(_) => self.why = "the one before went silent",
-            Event::Following(who) => self.follow(at, who),
+            Event::Yielded { why, .. } => {
+                self.why = match why {
+                    Surrender::Outranked => "it has the higher claim",
+                    Surrender::Minority => "the majority was lost before",
+                };
+            }
+            Event::Elected { why, .. } => {
+                self.why = match why {
+                    Cause::Started => "there was no master at the start",
+                    Cause::Silence => "the one before went silent",
+                    Cause::Resigned => "the one before resigned",
+                };
+                self.follow(at, None);
+            }
+            Event::Following(who) => self.follow(at, Some(who)),
             _ => {}
         }
     }
 
     /// A master is named again once its name is known, and comes back after a silence.
-    fn follow(&mut self, at: Time<Local>, who: &Who) {
-        let why = std::mem::replace(&mut self.why, "it has the better claim");
+    fn follow(&mut self, at: Time<Local>, who: Option<&Who>) {
+        let why = std::mem::replace(&mut self.why, CLAIM);
         match self.changes.back_mut() {
-            Some(last) if last.who.id == who.id && why == "it has the better claim" => {
-                last.who = who.clone();
+            Some(last) if why == CLAIM && last.who.as_ref().map(|w| w.id) == who.map(|w| w.id) => {
+                last.who = who.cloned();
             }
             _ => {
                 if self.changes.len() == MOST_REIGNS {
                     self.changes.pop_front();
                 }
-                self.changes.push_back(Change { at, who: who.clone(), why });
+                self.changes.push_back(Change { at, who: who.cloned(), why });
             }
         }
     }
@@ -310,6 +327,9 @@ mod tests {
             round_trip: Some(Span::from_micros(50)),
             standing: Standing::Counted,
             steps: 0,
+            likely_bound: Span::ZERO,
+            bound: Span::ZERO,
+            stamps: crate::proto::BySource::default(),
         })
     }
 
@@ -356,6 +376,8 @@ mod tests {
                     spread: Span::ZERO,
                     offset: Offset::ZERO,
                     rate: Rate::ZERO,
+                    likely_bound: Span::ZERO,
+                    bound: Span::ZERO,
                 }),
             );
         }
@@ -373,7 +395,8 @@ mod tests {
         ledger.note(at(1), &Event::Following(who(1)));
         ledger.note(at(9), &Event::MasterSilent(who(1)));
         ledger.note(at(10), &Event::Following(who(2)));
-        let changes: Vec<_> = ledger.changes.iter().map(|c| (c.who.id.0, c.why)).collect();
+        let changes: Vec<_> =
+            ledger.changes.iter().map(|c| (c.who.as_ref().unwrap().id.0, c.why)).collect();
         assert_eq!(changes, [(1, "it was the first"), (2, "the one before went silent")]);
     }
 }

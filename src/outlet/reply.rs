@@ -29,6 +29,13 @@ pub struct Named {
     pub addr: Option<String>,
 }
 
+impl Named {
+    /// A node that is not known.
+    pub(super) fn nobody() -> Self {
+        Self { node: "?".to_owned(), id: String::new(), addr: None }
+    }
+}
+
 /// How many timestamps each source gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stamps {
@@ -52,7 +59,7 @@ pub struct Tracking {
     pub listen: String,
     /// How long it has been running.
     pub uptime_s: f64,
-    /// `master` or `slave`.
+    /// `master`, `slave` or `standby`.
     pub role: String,
     /// `searching`, `alone`, `forming`, `synchronised`, `hold` or `holdover`.
     pub state: String,
@@ -141,7 +148,7 @@ pub struct Member {
     pub round_trip_s: Option<f64>,
     /// Its part in the average, 0 … 1.
     pub weight: Option<f64>,
-    /// `daemon`, `kernel` or `hardware`: the worst of its newest exchange.
+    /// `daemon`, `kernel` or `hardware`: of most of its exchanges, each by its worst stamp.
     pub stamps: Option<String>,
     /// What it says is proven to be its own.
     pub authenticated: bool,
@@ -212,6 +219,8 @@ pub struct Candidate {
     pub node: Named,
     /// `master` or `standby`.
     pub role: String,
+    /// Its priority, the higher first.
+    pub rank: u8,
 }
 
 /// A master that was followed.

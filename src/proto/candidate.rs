@@ -12,13 +12,14 @@ use std::net::SocketAddr;
 use self::inheritance::Inheritance;
 use super::counters::{Counters, Drop};
 use super::election::{Act, Election, ElectionSettings};
-use super::event::Event;
+use super::event::{Event, Who};
 use super::exchange::Stamp;
 use super::gate::{Gate, Opened, Receiver};
-use super::io::{Core, Input, Output};
+use super::io::{Core, Input, Order, Output};
 use super::master::Master;
 use super::settings::{MasterSettings, SlaveSettings};
 use super::slave::Slave;
+use super::status::{self, Contender, Page, Tracking};
 use crate::time::{Local, Map, Shown, Time};
 use crate::wire::{Admission, Buffer, Datagram, Header, Join, Message, NodeId, Term, Welcome};
 
@@ -357,6 +358,13 @@ impl Candidate {
         self.inner().handle(now, Input::Stop);
     }
 
+    fn outer(&self) -> &dyn Core {
+        match self.role() {
+            Role::Standby(slave) => slave.as_ref(),
+            Role::Master(master) => master.as_ref(),
+        }
+    }
+
     fn inner(&mut self) -> &mut dyn Core {
         match self.role_mut() {
             Role::Standby(slave) => slave.as_mut(),
@@ -408,10 +416,16 @@ impl Core for Candidate {
                 }
                 self.inner().handle(now, input);
             }
+            Input::Order(Order::Resign) => {
+                if self.election.reigns().is_some() && !self.stopping {
+                    self.stop(now);
+                }
+            }
             Input::Sent { .. }
             | Input::Steered { .. }
             | Input::TransmitStamps(_)
-            | Input::Keys(_) => {
+            | Input::Keys(_)
+            | Input::Order(Order::MakeStep) => {
                 self.inner().handle(now, input);
             }
         }
@@ -452,25 +466,41 @@ impl Core for Candidate {
     }
 
     fn deadline(&self) -> Option<Time<Local>> {
-        let inner: &dyn Core = match self.role() {
-            Role::Standby(slave) => slave.as_ref(),
-            Role::Master(master) => master.as_ref(),
-        };
-        inner.deadline().into_iter().chain(self.election.deadline()).min()
+        self.outer().deadline().into_iter().chain(self.election.deadline()).min()
     }
 
     fn done(&self) -> bool {
-        let inner: &dyn Core = match self.role() {
-            Role::Standby(slave) => slave.as_ref(),
-            Role::Master(master) => master.as_ref(),
-        };
-        self.stopping && self.pending.is_empty() && inner.done()
+        self.stopping && self.pending.is_empty() && self.outer().done()
     }
 
     fn counters(&self) -> &Counters {
-        match self.role() {
-            Role::Standby(slave) => slave.counters(),
-            Role::Master(master) => master.counters(),
-        }
+        self.outer().counters()
+    }
+
+    fn tracking(&self, now: Time<Local>) -> Option<Tracking> {
+        let tracking = self.outer().tracking(now)?;
+        let role = match self.role() {
+            Role::Standby(_) => status::Role::Standby,
+            Role::Master(_) => status::Role::Master,
+        };
+        Some(Tracking { role, ..tracking })
+    }
+
+    fn contenders(&self) -> Vec<Contender> {
+        let Role::Standby(slave) = self.role() else { return self.outer().contenders() };
+        let identity = &self.settings.master.identity;
+        let addr = SocketAddr::from(([0, 0, 0, 0], 0));
+        let who = Who { id: identity.id, name: identity.name.clone(), addr };
+        let own = Contender { who, reigns: false, rank: self.settings.election.rank };
+        let master = slave.followed().zip(slave.obeyed()).map(|(who, master)| Contender {
+            who: who.clone(),
+            reigns: true,
+            rank: master.title.rank,
+        });
+        master.into_iter().chain([own]).collect()
+    }
+
+    fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
+        self.outer().peers(now, from, most)
     }
 }

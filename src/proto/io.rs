@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use super::election::Ballot;
 use super::event::Event;
 use super::exchange::Stamp;
-use super::status::{Page, Tracking};
+use super::status::{Contender, Page, Tracking};
 use super::{Counters, Source};
 use crate::clock::{Adjustment, Quality};
 use crate::time::{Local, Map, Shown, Time};
@@ -117,6 +117,11 @@ pub trait Core {
     fn tracking(&self, now: Time<Local>) -> Option<Tracking> {
         let _ = now;
         None
+    }
+
+    /// Those that may be master, as far as this node knows; 33 at most.
+    fn contenders(&self) -> Vec<Contender> {
+        Vec::new()
     }
 
     /// What is known of the members at `now`, from place `from` on, `most` of them at most: 0 at

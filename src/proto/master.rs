@@ -28,7 +28,7 @@ use super::io::{Core, Input, Order, Output, Token};
 use super::parts::Parts;
 use super::roster::{Member, OpenPoll, Roster, Said};
 use super::settings::MasterSettings;
-use super::status::{Page, Tracking};
+use super::status::{Contender, Page, Tracking};
 use super::steering::Steering;
 use super::track::{Finding, Flywheel};
 use crate::time::{Local, Map, Offset, Shown, Span, Time};
@@ -432,6 +432,10 @@ impl Core for Master {
 
     fn tracking(&self, now: Time<Local>) -> Option<Tracking> {
         Some(self.track(now))
+    }
+
+    fn contenders(&self) -> Vec<Contender> {
+        self.contending()
     }
 
     fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {

@@ -36,6 +36,6 @@ pub use io::{Core, Input, Order, Output, Token};
 pub use master::Master;
 pub use settings::{Average, Identity, MasterSettings, SlaveSettings, Trust};
 pub use slave::Slave;
-pub use status::{DEVIATIONS, Page, Peer, Relation, Role, State, Summary, Tracking};
+pub use status::{Contender, Page, Peer, Relation, Role, State, Summary, Tracking};
 pub use title::{Allegiance, Meeting, Obeyed, Title};
 pub use track::{Estimate, Finding, Flywheel, Noise, Prior, Taken, Track, Wheel};

@@ -3,10 +3,7 @@
 use super::event::Who;
 use super::exchange::Source;
 use crate::time::{Cluster, Local, Offset, Rate, Span, Time};
-use crate::wire::{Name, NodeId, Standing, Term};
-
-/// So many standard deviations are the statistical bound.
-pub const DEVIATIONS: u32 = 5;
+use crate::wire::{Name, NodeId, Rank, Standing, Term};
 
 /// Which side of the protocol a node is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +12,8 @@ pub enum Role {
     Master,
     /// Answers, and applies what it is told.
     Slave,
+    /// A slave that may become master.
+    Standby,
 }
 
 /// How a node is doing.
@@ -65,7 +64,7 @@ pub struct Tracking {
     pub rate: Option<Rate>,
     /// One standard deviation of what is known of cluster time.
     pub sigma: Option<Span>,
-    /// The statistical bound of the offset: [`DEVIATIONS`] of them, with age and what remains.
+    /// The statistical bound of the offset: [`DEVIATIONS`](super::DEVIATIONS) of them, with age and what remains.
     pub likely_bound: Option<Span>,
     /// The hard bound of the offset.
     pub bound: Option<Span>,
@@ -132,12 +131,23 @@ pub struct Peer {
     pub round_trip: Option<Span>,
     /// Its part in the average, 0 … 1.
     pub weight: Option<f64>,
-    /// The worst source of the stamps of its newest exchange.
+    /// Where most of its exchanges have their stamps from, each by its worst.
     pub stamps: Option<Source>,
     /// What it says is proven to be its own.
     pub authenticated: bool,
     /// How often its clock was stepped since it booted.
     pub steps: u16,
+}
+
+/// A node that may be master.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contender {
+    /// Who it is.
+    pub who: Who,
+    /// It reigns; else it stands by.
+    pub reigns: bool,
+    /// Its priority.
+    pub rank: Rank,
 }
 
 /// Some of the members, so that thousands need not be told of at once.

@@ -3,7 +3,6 @@
 
 use super::event::{DEVIATIONS, Event};
 use super::io::Output;
-use super::status::DEVIATIONS;
 use crate::clock::{Adjustment, Discipline, Limits, Quality, Target};
 use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
 
@@ -88,11 +87,6 @@ impl Steering {
     /// newest is too old to say anything.
     pub(super) fn bound(&self, now: Time<Local>) -> Option<Span> {
         self.aged(now, self.discipline.target()?.bound)
-    }
-
-    /// As [`Steering::bound`], from the statistical figure.
-    pub(super) fn likely_bound(&self, now: Time<Local>) -> Option<Span> {
-        self.aged(now, self.discipline.target()?.sigma.times(DEVIATIONS))
     }
 
     fn aged(&self, now: Time<Local>, bound: Span) -> Option<Span> {

@@ -67,6 +67,20 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("slave", "--failover-after", "1ms", "100ms to 1d"),
     ("master", "--control", "", "path of a socket, or none"),
     ("slave", "--control", "", "path of a socket, or none"),
+    ("waitsync", "--within", "50", "needs a unit"),
+    ("waitsync", "--timeout", "soon", "100ms to 3650d"),
+    ("check", "--warn", "100", "needs a unit"),
+    ("check", "--crit", "1ppm", "no unit `ppm`"),
+    ("tracking", "--control", "", "path of a socket, or none"),
+    ("peers", "--control", "", "path of a socket, or none"),
+    ("peerstats", "--control", "", "path of a socket, or none"),
+    ("cluster", "--control", "", "path of a socket, or none"),
+    ("stats", "--control", "", "path of a socket, or none"),
+    ("waitsync", "--control", "", "path of a socket, or none"),
+    ("check", "--control", "", "path of a socket, or none"),
+    ("makestep", "--control", "", "path of a socket, or none"),
+    ("resign", "--control", "", "path of a socket, or none"),
+    ("reload", "--control", "", "path of a socket, or none"),
     ("sim", "--seeds", "5..1", "FIRST..LAST"),
     ("demo", "--slaves", "65", "1 to 64"),
     ("demo", "--rounds", "0", "1 to 100000"),
@@ -90,12 +104,30 @@ fn a_nonsense_value_gets_one_line_that_names_flag_value_and_what_is_allowed() {
 
 #[test]
 fn no_flag_is_left_out() {
-    for command in ["demo", "master", "slave", "sim", "report", "keygen"] {
+    for command in [
+        "demo",
+        "master",
+        "slave",
+        "sim",
+        "report",
+        "keygen",
+        "tracking",
+        "peers",
+        "peerstats",
+        "cluster",
+        "stats",
+        "waitsync",
+        "check",
+        "makestep",
+        "resign",
+        "reload",
+    ] {
         let help = run(&[command, "-h"]);
         let flags = stdout(&help).lines().filter_map(|line| line.split_once("--"));
         // Any path might be meant; where it cannot be, that is found out when it is opened.
         let takes_path = |flag: &str| {
-            ["--key-file", "--report", "--state-dir", "--write", "--html"].contains(&flag)
+            ["--key-file", "--report", "--state-dir", "--write", "--html", "--config"]
+                .contains(&flag)
         };
         let with_value = flags.filter_map(|(_, flag)| flag.split_once(" <"));
         for flag in with_value.map(|(flag, _)| format!("--{flag}")) {
@@ -131,6 +163,12 @@ fn bad_usage_gets_one_line() {
         ),
         (&["slave", "--share-clock"], &["--share-clock", "--clock system"]),
         (&["report"], &["FILE.hlog"]),
+        (&["peer"], &["NAME"]),
+        (&["peers", "--json", "-c"], &["--json", "not allowed together", "--csv"]),
+        (&["validate"], &["FILE.toml"]),
+        (&["validate", "missing.toml"], &["missing.toml", "No such file"]),
+        (&["master", "--config", "missing.toml"], &["--config missing.toml", "No such file"]),
+        (&["check", "--warn", "2ms", "--crit", "1ms"], &["--crit", "--warn"]),
         (&["sim"], &["quiet", "FILE.toml"]),
         (&["sim", "quiet", "--table"], &["SCENARIO", "not allowed together", "--table"]),
         (&["sim", "quiet", "--seeds", "1..2"], &["not allowed together", "--seeds"]),

@@ -59,6 +59,11 @@ impl Daemon {
         courses.collect()
     }
 
+    /// The exit code of one that has ended; none while it runs, or where a signal ended it.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().and_then(|status| status.code())
+    }
+
     /// Ends it without a word.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -18,7 +18,7 @@ offset  that clock minus cluster time: + is ahead, - is behind
 ±       five standard deviations of it
 rtt     least round trip of the last round
 weight  its part in the average, 0 to 1
-stamps  who took the times: daemon, kernel or hardware; the worst of a packet's
+stamps  who took the times: daemon, kernel or hardware; most, by the worst of four
 a       whether what it says is proven to be its own: y or n
 ";
 
@@ -45,9 +45,8 @@ pub(super) fn peers_heading() -> String {
 pub(super) fn peers_line(m: &Member) -> String {
     let weight = m.weight.map_or_else(|| UNKNOWN.to_owned(), |weight| format!("{weight:.3}"));
     format!(
-        "{}{} {} {:>5} {:>5} {:>9} {:>8} {:>8} {:>6} {:<8} {}\n",
-        relation(m),
-        sign(m),
+        "{} {} {:>5} {:>5} {:>9} {:>8} {:>8} {:>6} {:<8} {}\n",
+        signs(m),
         text::cell(&m.node.node, NAME),
         format!("{:o}", m.reach),
         text::age(m.last_reply_s),
@@ -60,6 +59,11 @@ pub(super) fn peers_line(m: &Member) -> String {
     )
 }
 
+/// What it is to us, and how it stands, in a sign each.
+fn signs(m: &Member) -> String {
+    [relation(m), sign(m)].into_iter().collect()
+}
+
 fn relation(m: &Member) -> char {
     match m.relation.as_str() {
         "own" => '#',
@@ -69,7 +73,7 @@ fn relation(m: &Member) -> char {
 }
 
 /// What the member's state is in one sign, chrony's where the meaning is the same.
-pub(super) fn sign(m: &Member) -> char {
+fn sign(m: &Member) -> char {
     match m.state.as_str() {
         "master" => '*',
         "counted" => '+',

@@ -2,6 +2,8 @@
 //! comma-separated values for programs.
 
 mod csv;
+#[cfg(test)]
+mod documented;
 mod line;
 mod members;
 mod text;

@@ -29,8 +29,11 @@ pub(super) fn cluster(c: &Cluster) -> String {
     let members = members.map(|(all, counted)| format!("{all}, {counted} counted"));
     sheet.line("Members", members.unwrap_or_else(dash));
     sheet.line("Spread", text::span(c.spread_s));
-    let candidates: Vec<_> =
-        c.candidates.iter().map(|c| format!("{} ({})", text::node(&c.node), c.role)).collect();
+    let candidates: Vec<_> = c
+        .candidates
+        .iter()
+        .map(|c| format!("{} ({}, rank {})", text::node(&c.node), c.role, c.rank))
+        .collect();
     sheet.line("Candidates", if candidates.is_empty() { dash() } else { candidates.join(", ") });
     let mut page = sheet.end();
     if !c.reigns.is_empty() {

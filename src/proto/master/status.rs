@@ -1,8 +1,12 @@
 //! What a master tells of itself and its members when it is asked.
 
 use super::{Local, Master, Member, Place, Span, Standing, Time, Who};
-use crate::proto::status::{DEVIATIONS, Page, Peer, Relation, Role, State, Summary, Tracking};
+use crate::proto::event::DEVIATIONS;
+use crate::proto::status::{Contender, Page, Peer, Relation, Role, State, Summary, Tracking};
 use crate::time::Rate;
+
+/// Standbys that are told of.
+const MOST_STANDBYS: usize = 32;
 
 impl Master {
     pub(super) fn track(&self, now: Time<Local>) -> Tracking {
@@ -75,6 +79,17 @@ impl Master {
         page
     }
 
+    /// Ourselves, and of the members the first that stand by.
+    pub(super) fn contending(&self) -> Vec<Contender> {
+        let who = self.own(self.began).who;
+        let own = Contender { who, reigns: true, rank: self.settings.rank };
+        let others = self.roster.iter().filter_map(|(_, member)| {
+            let rank = member.standby?;
+            Some(Contender { who: member.who.clone(), reigns: false, rank })
+        });
+        std::iter::once(own).chain(others.take(MOST_STANDBYS)).collect()
+    }
+
     fn own(&self, now: Time<Local>) -> Peer {
         let identity = &self.settings.identity;
         let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
@@ -119,8 +134,8 @@ impl Master {
             skew: estimate.map(|estimate| estimate.rate_sigma),
             round_trip: member.least,
             weight: (member.standing != Standing::Spare).then_some(member.weight),
-            stamps: member.stamps,
-            authenticated: false,
+            stamps: member.heard.map(|_| member.stamps.main()),
+            authenticated: self.gate.is_keyed(),
             steps: member.said.map_or(0, |said| said.steps),
         }
     }

@@ -10,6 +10,7 @@ impl Slave {
         let identity = &self.settings.identity;
         let target = self.steering.newest();
         let master = self.master.as_ref();
+        let obeyed = self.obeyed();
         let newest = self.newest.as_ref();
         let summary = newest.map(|adjusted| Summary {
             members: adjusted.members,
@@ -22,8 +23,8 @@ impl Slave {
             id: identity.id,
             name: identity.name.clone(),
             master: master.map(|master| master.who.clone()),
-            term: master.map(|master| master.claim.0),
-            interval: master.map_or(Span::from_secs(1), |master| master.interval),
+            term: obeyed.map(|master| master.title.term),
+            interval: obeyed.map_or(Span::from_secs(1), |master| master.interval),
             round: newest.map(|adjusted| adjusted.round),
             updated: target.map(|target| target.map.at),
             until: target.map(|target| target.until),
@@ -99,7 +100,7 @@ impl Slave {
             standing: Standing::Spare,
             variable: false,
             reach: if master.silent { 0 } else { u8::MAX },
-            heard: Some(master.heard),
+            heard: self.obeyed().map(|master| master.heard),
             offset: None,
             sigma: None,
             bound: None,
@@ -108,7 +109,7 @@ impl Slave {
             round_trip: None,
             weight: None,
             stamps: None,
-            authenticated: false,
+            authenticated: self.gate.is_keyed(),
             steps: 0,
         })
     }

@@ -28,6 +28,7 @@ impl Slave {
             replies: Default::default(),
             answered: Default::default(),
             pending: outputs.collect(),
+            newest: None,
             correction: None,
             awaited: None,
             transmit_stamps: parts.transmit_stamps,
