@@ -27,6 +27,8 @@ pub struct Bounds {
 /// Cluster time as the master's last round left it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClusterTime {
+    /// The node whose round it was.
+    pub(super) node: usize,
     at: Time<Local>,
     began: Time<True>,
     /// Cluster time minus the truth at the anchor.
@@ -37,9 +39,9 @@ pub(super) struct ClusterTime {
 
 impl ClusterTime {
     /// As the master says at `t`, before it has steered its clock by the new average.
-    pub(super) fn new(master: &Machine, t: Time<True>, round: &Round) -> Self {
+    pub(super) fn new(node: usize, master: &Machine, t: Time<True>, round: &Round) -> Self {
         let error = master.error(t) - round.offset;
-        Self { at: master.local(t), began: t, error, rate: round.rate }
+        Self { node, at: master.local(t), began: t, error, rate: round.rate }
     }
 
     /// Cluster time minus the truth at `t`.

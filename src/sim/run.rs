@@ -61,9 +61,9 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(f64)) -> Out
 /// The slaves' published bounds against their distance from cluster time.
 fn look_at_bounds(book: &mut BoundsBook, world: &World<'_>, samples: &[Sample], t: Time<True>) {
     let Some(cluster) = &world.cluster else { return };
-    let cluster = cluster.error(&world.machines[world.master], t);
+    let (master, cluster) = (cluster.node, cluster.error(&world.machines[cluster.node], t));
     for (index, (machine, sample)) in world.machines.iter().zip(samples).enumerate() {
-        if index == world.master {
+        if index == master {
             continue;
         }
         if let Some((since, quality)) = machine.quality.filter(|_| sample.counts) {

@@ -231,7 +231,8 @@ impl<'a> World<'a> {
                 if let Event::Round(round) = &event
                     && node == self.master
                 {
-                    self.cluster = Some(ClusterTime::new(&self.machines[node], self.now, round));
+                    self.cluster =
+                        Some(ClusterTime::new(node, &self.machines[node], self.now, round));
                 }
                 self.said.push(Said { at: self.now, node, event });
             }

@@ -335,7 +335,9 @@ impl World {
             own.said = None;
             own.election = Some(Election::new(own.now, told, [own.boot as u8 * 16; 32]));
         });
-        if disk && self.quorum {
+        if !disk {
+            self.ghost.promised.remove(&id(node));
+        } else if self.quorum {
             let promised = self.ghost.promised.get(&id(node)).copied().unwrap_or(Term(0));
             let found = self.nodes[node].election.as_ref().map_or(Term(0), |e| e.ballot().term);
             self.demand(found >= promised, || format!("node {node} went back to {found:?}"));
