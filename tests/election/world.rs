@@ -1,7 +1,7 @@
 //! Candidates, their disks, and the datagrams between them, one step at a time.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use campanile::proto::election::Act;
 use campanile::proto::{Allegiance, Ballot, Election, ElectionSettings, Meeting, Start};
 use campanile::time::{Local, Span, Time};
 use campanile::wire::{
-    Announce, BootId, Claim, Header, Message, NodeId, Rank, Request, Term, Verdict,
+    Announce, BootId, Claim, Grant, Header, Message, NodeId, Rank, Request, Term, Verdict,
 };
 
 /// A master's round.
@@ -92,6 +92,8 @@ struct Ghost {
     won: BTreeMap<Term, NodeId>,
     /// To whom a voter gave its vote of a term.
     votes: BTreeMap<(NodeId, Term), NodeId>,
+    /// Nonces of requests for votes: what grants them is a vote, what grants a question is none.
+    requests: BTreeSet<u64>,
     /// The highest term that a node has promised.
     promised: BTreeMap<NodeId, Term>,
 }
@@ -507,11 +509,15 @@ impl World {
             return;
         }
         let given = match message {
-            Message::Claim(Claim { request: Request::Vote, term, .. }) => Some((*term, id(node))),
-            Message::Grant(grant) if grant.verdict == Verdict::Granted => {
+            Message::Claim(Claim { request: Request::Vote, term, nonce }) => {
+                self.ghost.requests.insert(*nonce);
+                Some((*term, id(node)))
+            }
+            Message::Grant(Grant { verdict: Verdict::Granted, nonce, .. })
+                if self.ghost.requests.contains(nonce) =>
+            {
                 let ballot = self.nodes[node].election.as_ref().map(Election::ballot);
                 let to = to.map(id);
-                // To a question, not for a vote, the same is said.
                 ballot
                     .filter(|b| b.vote == to && b.vote.is_some())
                     .zip(to)
