@@ -45,6 +45,10 @@ impl Agenda {
         self.heap.pop().map(|Reverse((at, _, due))| (at, due))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     pub(super) fn deadline(&self) -> Option<Time<Local>> {
         self.heap.peek().map(|Reverse((at, _, _))| *at)
     }

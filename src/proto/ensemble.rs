@@ -17,11 +17,16 @@ use super::track::{Estimate, Wheel};
 use crate::time::{Cluster, Local, Map, Offset, Rate, Remote, Shown, Span, Time};
 use crate::wire::{NodeId, Standing};
 
+/// A clock that shows an earlier date has lost it, for no build of this program is that old:
+/// 2025-01-01.
+const NO_EARLIER: Time<Shown> = Time::from_nanos(1_735_689_600_000_000_000);
 /// In so many first rounds cluster time is formed anew from the clocks as they are shown.
 const START_ROUNDS: u32 = 3;
 /// Until this round of the ensemble the members' rates come straight from their tracks, later by
 /// slow learning.
 const WARM_UP_ROUNDS: u32 = 16;
+/// … and for so long: short rounds tell little of a rate. The same of each member that joins.
+const WARM_UP: Span = Span::from_secs(16);
 /// Time constant of learning a member's rate, young and old: τ is a quarter of the ensemble's age.
 const TAU_YOUNG: f64 = 8.0;
 const TAU_OLD: f64 = 300.0;
@@ -31,6 +36,9 @@ const TAU_RATE: f64 = 30.0;
 pub(super) const RATE_PACE: f64 = 0.1e-6 / 60.0;
 /// A former falseticker must agree within half the tolerance for so many rounds before it counts.
 const PROBATION: u32 = 8;
+/// After so many rounds without a majority the members are taken as they are: what they remember
+/// has not brought them together, and will not.
+const HOLD_PATIENCE: u32 = 3;
 /// A joiner's weight grows from nothing to its full over so many seconds.
 const RAMP: f64 = 600.0;
 /// Smoothing of a member's variance per round, its first value and its least (s²).
@@ -89,8 +97,19 @@ struct Member {
     probation: u32,
     joined: Time<Wheel>,
     seen: Time<Wheel>,
+    /// What its Local read then.
+    local: Time<Wheel>,
     /// The round it was last read in.
     round: u32,
+}
+
+impl Member {
+    /// Its Local minus cluster time when it reads `local`, by its own running. The time that has
+    /// passed is its own too, and not the master's, whose clock may have missed some.
+    fn expected(&self, local: Time<Wheel>) -> Offset {
+        // What runs at y against cluster time runs y/(1 + y) of its own time ahead.
+        self.phase - self.rate.reversed().gain_over(local - self.local)
+    }
 }
 
 /// The time scale.
@@ -103,6 +122,8 @@ pub struct Ensemble {
     rounds: u32,
     started: Time<Wheel>,
     held: bool,
+    /// Rounds in a row.
+    held_for: u32,
 }
 
 impl Ensemble {
@@ -116,6 +137,7 @@ impl Ensemble {
             rounds: 0,
             started: Time::from_nanos(0),
             held: false,
+            held_for: 0,
         }
     }
 
@@ -139,6 +161,11 @@ impl Ensemble {
         let wheel = Time::from_nanos((at - estimate.wheel_offset).as_nanos());
         let rate = cluster.rate.on_top_of(estimate.wheel_rate.reversed());
         Some(Map { at, reads: cluster.reading(wheel), rate })
+    }
+
+    /// Members that are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
     }
 
     /// Whether the next round may form cluster time anew from what the clocks show.
@@ -172,7 +199,11 @@ impl Ensemble {
         let moved = if self.held { Offset::ZERO } else { moved };
         let pulled = self.pull(at, &predicted, readings, &verdicts);
         let cluster = Map { reads: predicted.reads + moved + pulled, ..predicted };
-        self.learn(&cluster, readings, &opinions, centre);
+        self.held_for = if self.held { self.held_for.saturating_add(1) } else { 0 };
+        // While it holds, what the members remember is all there is to come back to.
+        if !self.held || self.held_for >= HOLD_PATIENCE {
+            self.learn(&cluster, readings, &opinions, centre);
+        }
         self.cluster =
             Some(Map { rate: self.rate(at, &predicted, readings, &verdicts), ..cluster });
         verdicts
@@ -185,7 +216,10 @@ impl Ensemble {
         }
         // The median of differences: absolute times stay integers and small numbers small.
         let first = readings[0].shown;
-        let shown: Vec<_> = readings.iter().map(|r| r.shown - first).collect();
+        // Whoever lost the date has no say in it, unless all have.
+        let anybody = readings.iter().any(|r| r.shown >= NO_EARLIER);
+        let dated = readings.iter().filter(|r| !anybody || r.shown >= NO_EARLIER);
+        let shown: Vec<_> = dated.map(|r| r.shown - first).collect();
         let middle = first + median(&shown).unwrap_or(Offset::ZERO);
         let rate = free_rate(readings);
         let map = Map { at, reads: Time::from_nanos(middle.as_nanos()), rate };
@@ -209,10 +243,11 @@ impl Ensemble {
             probation: 0,
             joined: at,
             seen: at,
+            local: at + reading.offset,
             round: 0,
         });
         member.round = rounds;
-        now - (member.phase + member.rate.gain_over(at - member.seen))
+        now - member.expected(at + reading.offset)
     }
 
     fn judge(
@@ -329,24 +364,32 @@ impl Ensemble {
     ) {
         let age = (cluster.at - self.started).as_secs_f64();
         let tau = (age / 4.0).clamp(TAU_YOUNG, TAU_OLD);
-        let free = free_rate(readings);
+        // While it is warming up the rate of cluster time is that of all, else what it was.
+        let warming = self.is_warming(cluster.at);
+        let rate = if warming { free_rate(readings) } else { cluster.rate };
         for (reading, &opinion) in readings.iter().zip(opinions) {
             let Some(member) = self.members.get_mut(&reading.id) else { continue };
             let elapsed = (cluster.at - member.seen).as_secs_f64();
             let now = phase(reading, cluster);
             let away = (opinion - centre).as_secs_f64();
-            if self.rounds <= WARM_UP_ROUNDS {
-                member.rate = reading.rate - free;
-            } else if elapsed > 0.0 && within(opinion, centre, self.tolerance) {
+            if warming || cluster.at.since(member.joined) < WARM_UP {
+                member.rate = reading.rate - rate;
+            } else if !self.held && elapsed > 0.0 && within(opinion, centre, self.tolerance) {
                 // A jump is no rate, and so teaches none.
-                let expected = member.phase + member.rate.gain_over(cluster.at - member.seen);
+                let expected = member.expected(cluster.at + reading.offset);
                 let gain = (now - expected).as_secs_f64() / tau.max(elapsed);
                 member.rate = member.rate + Rate::from_ratio(gain);
             }
             member.variance += VARIANCE_GAIN * (away.powi(2) - member.variance);
             member.phase = now;
             member.seen = cluster.at;
+            member.local = cluster.at + reading.offset;
         }
+    }
+
+    /// Whether rates still come straight from the tracks.
+    fn is_warming(&self, at: Time<Wheel>) -> bool {
+        self.rounds <= WARM_UP_ROUNDS || at.since(self.started) < WARM_UP
     }
 
     /// The rate of cluster time against the wheel: what those that count say, by weight.
@@ -357,7 +400,7 @@ impl Ensemble {
         readings: &[Reading],
         verdicts: &[Verdict],
     ) -> Rate {
-        if self.rounds <= WARM_UP_ROUNDS {
+        if self.is_warming(at) {
             return free_rate(readings);
         }
         let said = readings.iter().zip(verdicts).filter(|(_, v)| v.weight > 0.0);

@@ -130,6 +130,12 @@ pub trait Core {
         let _ = (now, from, most);
         Page::default()
     }
+
+    /// How many entries stand in tables and queues, all together: what an observer watches to see
+    /// that nothing grows without end.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 impl Source {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Average, Cluster, Ensemble, Map, Member, NodeId, Offset, PROBATION, Rate, Span, Standing,
+    Average, Cluster, Ensemble, Map, Member, NodeId, Offset, PROBATION, Rate, Span, Standing, Time,
     VARIANCE_LEAST, WARM_UP_ROUNDS, Wheel,
 };
 
@@ -44,6 +44,7 @@ impl Ensemble {
                 probation: if outside { PROBATION } else { 0 },
                 joined: cluster.at - share.age,
                 seen: cluster.at,
+                local: Time::from_nanos(cluster.reads.as_nanos()) + share.phase,
                 round: rounds + GRACE_ROUNDS,
             };
             (id, member)
@@ -68,7 +69,8 @@ impl Ensemble {
         let (member, cluster) = (self.members.get(&id)?, self.cluster?);
         let outside = member.probation > 0;
         Some(Share {
-            phase: member.phase,
+            // It stands where it was while no majority agrees.
+            phase: member.phase + member.rate.gain_over(cluster.at - member.seen),
             rate: member.rate,
             deviation: Span::from_secs_f64(member.variance.max(0.0).sqrt()),
             age: cluster.at.since(member.joined),

@@ -37,6 +37,9 @@ const RATE_UNKNOWN: f64 = 1e-4;
 const RATE_REMEMBERED: f64 = 2e-6;
 /// Deviation of the rate after a start anew with a long history.
 const RATE_KEPT: f64 = 5e-6;
+/// No oscillator is this far off. A clock that stood still, or ran away, must not be believed to go
+/// on like that.
+const RATE_GREATEST: f64 = 2e-3;
 /// So many exchanges are a long history.
 const HISTORY: u32 = 64;
 /// A young track's exchange with less than this part of the least round trip so far makes all
@@ -223,6 +226,10 @@ impl Track {
             return self.start(exchange, wheel, Some((rate, sigma)));
         }
         let taken = state.take(&sample, wheel, &mut self.witness);
+        if state.bank.blend().mean[1].abs() > RATE_GREATEST {
+            let rate = self.prior_rate.map(|rate| (rate.as_ratio() + home.rate, RATE_UNKNOWN));
+            return self.start(exchange, wheel, rate);
+        }
         match taken.finding {
             // What changed is that the floor was not known.
             Finding::PathChanged(_) | Finding::OneWayChanged(_) if young => {
