@@ -279,6 +279,44 @@ fn count_of_distrust(events: &[Event]) -> usize {
 }
 
 #[test]
+fn two_nodes_of_one_identity_are_told_once_and_only_one_is_listened_to() {
+    let mut table = Table::new(&[10, -10, 300]);
+    let local = table.slaves[2].local(table.now);
+    let mut settings = SlaveSettings::new(Identity { boot: BootId(99), ..identity(3) });
+    settings.masters = vec![addr(1)];
+    let course = table.slaves[2].course;
+    table.slaves[2].core = Slave::new(local, settings, course, [7; 32]);
+    table.run(Span::from_secs(120));
+    let events = &table.master.events;
+    assert_eq!(count(events, |e| matches!(e, Event::Twins { .. })), 1, "{events:?}");
+    assert_eq!(count(events, |e| matches!(e, Event::Joined(_))), 2);
+    assert!(count(events, |e| matches!(e, Event::Restarted(_))) <= 1, "no ping-pong");
+    assert!(table.master.core.counters().dropped(Drop::Twin) >= 3);
+    // Whoever of the two is listened to is with the others.
+    let shown = |node: &Node<Slave>| node.course.reading(node.local(table.now));
+    let apart = |one, other| (shown(&table.slaves[one]) - shown(&table.slaves[other])).abs();
+    let nearest = apart(0, 1).min(apart(0, 2));
+    assert!(nearest < Span::from_micros(1), "{nearest:?}");
+    // The one that is listened to dies; after a while the other has its place.
+    let polled = if apart(0, 1) < apart(0, 2) { 2 } else { 3 };
+    table.run_with(Span::from_secs(60), &|from, to, _| ![from, to].contains(&addr(polled + 1)));
+    table.run(Span::from_secs(10));
+    assert!(table.spread() < Span::from_millis(300));
+}
+
+#[test]
+fn whoever_lost_the_date_has_no_say_in_it() {
+    let millennium = 1_770_000_000_000;
+    let mut table = Table::new(&[300, millennium, -200]);
+    table.run(Span::from_secs(10));
+    let now = table.master.course.reading(table.now);
+    let right = table.now + Offset::from_nanos(millennium * 1_000_000);
+    let off = now.as_nanos() - right.as_nanos();
+    assert!(off.abs() < 1_000_000, "{off} ns from the only one with a date");
+    assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
+}
+
+#[test]
 fn a_restarted_slave_is_noticed_and_a_stopped_one_takes_leave() {
     let mut table = Table::new(&[10, -10, 20]);
     table.run(Span::from_secs(10));

@@ -73,6 +73,11 @@ pub(super) enum Body<'a> {
         node: Node<'a>,
         from: SocketAddr,
     },
+    Twins {
+        #[serde(flatten)]
+        node: Node<'a>,
+        other: SocketAddr,
+    },
     Falseticker {
         #[serde(flatten)]
         node: Node<'a>,
@@ -238,6 +243,7 @@ fn body<'a>(event: &'a Event, name: &'a str) -> Option<(&'static str, Body<'a>)>
         Event::Left { who, said_so } => ("left", Body::Left { node: node(who), said_so: *said_so }),
         Event::Restarted(who) => ("restarted", Body::Node(node(who))),
         Event::Moved { who, from } => ("moved", Body::Moved { node: node(who), from: *from }),
+        Event::Twins { who, other } => ("twins", Body::Twins { node: node(who), other: *other }),
         Event::Unreachable(who) => ("unreachable", Body::Node(node(who))),
         Event::Reachable(who) => ("reachable", Body::Node(node(who))),
         Event::RosterFull => ("roster_full", Body::Nothing {}),

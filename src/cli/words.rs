@@ -25,6 +25,7 @@ pub(super) fn weight(event: &Event) -> Weight {
             Weight::Routine
         }
         Event::Left { said_so: false, .. }
+        | Event::Twins { .. }
         | Event::Unreachable(_)
         | Event::RosterFull
         | Event::Alone
@@ -63,6 +64,11 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
         Event::Moved { who, from } => {
             format!("slave {} moved from {from} to {}", who.name, who.addr)
         }
+        Event::Twins { who, other } => format!(
+            "two nodes carry the identity of slave {} at {}: the other, at {other}, is left out; \
+             was its state directory copied?",
+            who.name, who.addr
+        ),
         Event::Unreachable(who) => {
             format!("slave {} went silent: no reply in the last 8 rounds", who.name)
         }

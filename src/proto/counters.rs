@@ -25,6 +25,8 @@ pub enum Drop {
     Implausible,
     /// An adjust that contradicts all that the master said before.
     Insane,
+    /// From a node with the identity of another that lives.
+    Twin,
     /// A join that the full roster has no room for.
     Full,
     /// A message for the other role.
@@ -52,7 +54,7 @@ pub enum Drop {
 }
 
 impl Drop {
-    const COUNT: usize = Reject::ALL.len() + 21;
+    const COUNT: usize = Reject::ALL.len() + 22;
 
     /// All reasons, in the order of the counters.
     pub const ALL: [Drop; Self::COUNT] = [
@@ -70,6 +72,7 @@ impl Drop {
         Drop::Stale,
         Drop::Implausible,
         Drop::Insane,
+        Drop::Twin,
         Drop::Full,
         Drop::WrongRole,
         Drop::NotAllowed,
@@ -97,6 +100,7 @@ impl Drop {
             Drop::Stale => "stale",
             Drop::Implausible => "implausible",
             Drop::Insane => "insane",
+            Drop::Twin => "twin",
             Drop::Full => "full",
             Drop::WrongRole => "wrong_role",
             Drop::NotAllowed => "not_allowed",

@@ -41,6 +41,13 @@ pub enum Event {
         /// Its old address.
         from: SocketAddr,
     },
+    /// Master: two nodes carry one identity. Said once while both are there.
+    Twins {
+        /// The one that is polled.
+        who: Who,
+        /// Where the other speaks from; it is not listened to.
+        other: SocketAddr,
+    },
     /// Master: a slave has not answered for the last polls.
     Unreachable(Who),
     /// Master: an unreachable slave answers again.

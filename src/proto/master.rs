@@ -197,6 +197,9 @@ impl Master {
         reply: &Reply,
     ) -> Result<(), Drop> {
         let place = self.place_of(from, header).ok_or(Drop::Stranger)?;
+        if self.is_twin(place, from, header) || self.is_listed_twin(place, from, reply.nonce) {
+            return Err(Drop::Twin);
+        }
         let open = self.take_open(place, reply.nonce).ok_or(Drop::Unasked)?;
         // Without keys it is the nonce alone that shows who lives there.
         let _ = self.gate.prove(now, from, header);
@@ -440,5 +443,10 @@ impl Core for Master {
 
     fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
         self.page(now, from, most)
+    }
+
+    fn held(&self) -> usize {
+        let open: usize = self.roster.iter().map(|(_, member)| member.open.len()).sum();
+        self.roster.len() + open + self.agenda.len() + self.pending.len() + self.ensemble.len()
     }
 }

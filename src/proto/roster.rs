@@ -1,6 +1,6 @@
 //! The roster: the slaves a master knows, by identity and by address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::agenda::Place;
@@ -9,6 +9,9 @@ use super::exchange::{BySource, Exchange, Stamp};
 use super::track::Track;
 use crate::time::{Local, Map, Rate, Remote, Shown, Span, Time};
 use crate::wire::{BootId, Name, NodeId, Rank, Standing};
+
+/// So many earlier boots of a slave are remembered.
+const FORMER: usize = 4;
 
 /// A poll that waits for its reply.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +32,10 @@ pub(super) struct Said {
 pub(super) struct Member {
     pub(super) who: Who,
     pub(super) boot: BootId,
+    /// Boots before this one, newest last. A restarted process never comes back to one.
+    pub(super) former: VecDeque<BootId>,
+    /// How often one of them has come back all the same, while this one lives.
+    pub(super) returns: u32,
     /// Given on the command line: never forgotten.
     pub(super) listed: bool,
     /// Polls of the running slot without a reply; a burst at most.
@@ -80,6 +87,8 @@ impl Member {
         Self {
             who,
             boot,
+            former: VecDeque::new(),
+            returns: 0,
             listed,
             open: Vec::new(),
             held: None,
@@ -110,6 +119,13 @@ impl Member {
     /// The slave's process is another one now: nothing measured of the old one holds, but for the
     /// rate, which is the crystal's.
     pub(super) fn reboot(&mut self, boot: BootId, rate: Option<Rate>) {
+        if self.boot != boot {
+            if self.former.len() == FORMER {
+                self.former.pop_front();
+            }
+            self.former.push_back(self.boot);
+            self.returns = 0;
+        }
         self.boot = boot;
         self.held = None;
         self.said = None;

@@ -433,4 +433,8 @@ impl Core for Slave {
     fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
         self.page(now, from, most)
     }
+
+    fn held(&self) -> usize {
+        self.replies.len() + self.answered.len() + self.pending.len() + self.settings.masters.len()
+    }
 }

@@ -145,6 +145,7 @@ fn in_words(event: &Event) -> Option<(&'static str, Option<String>, Option<Offse
         Event::Left { who, said_so: false } => ("forgotten", Some(who), None),
         Event::Restarted(who) => ("restarted", Some(who), None),
         Event::Moved { who, .. } => ("moved", Some(who), None),
+        Event::Twins { who, .. } => ("twins", Some(who), None),
         Event::Unreachable(who) => ("unreachable", Some(who), None),
         Event::Reachable(who) => ("reachable", Some(who), None),
         Event::RosterFull => ("roster_full", None, None),

@@ -18,6 +18,8 @@ const PROBES: u32 = 8;
 const PENDING: usize = 256;
 /// A slave that was known is forgotten after so many silent slots.
 const FORGET_AFTER: u32 = 600;
+/// One late datagram of an earlier boot is nothing; the third says that somebody is there.
+const TWIN_AFTER: u32 = 3;
 
 impl Master {
     /// Takes in a slave from the command line, of which only the address is known.
@@ -45,7 +47,11 @@ impl Master {
             return Ok(());
         }
         self.gate.prove(now, from, header)?;
-        let admission = match self.place_of(from, header) {
+        let place = self.place_of(from, header);
+        if place.is_some_and(|place| self.is_twin(place, from, header)) {
+            return Err(Drop::Twin);
+        }
+        let admission = match place {
             Some(place) => {
                 self.rejoin(place, from, header, join);
                 Admission::Accepted
@@ -121,6 +127,43 @@ impl Master {
                 Admission::Full
             }
         }
+    }
+
+    /// Whether this is the other one of two nodes with one identity: an earlier boot, back while
+    /// the newer one still answers. Two clocks must not pass for one, so the newer one stays.
+    pub(super) fn is_twin(&mut self, place: Place, from: SocketAddr, header: &Header) -> bool {
+        let Some(member) = self.roster.get_mut(place) else { return false };
+        let back = member.who.id == header.sender && member.former.contains(&header.boot);
+        if !back || member.reach == 0 {
+            return false;
+        }
+        member.returns = member.returns.saturating_add(1);
+        if member.returns == TWIN_AFTER {
+            let who = member.who.clone();
+            self.tell(Event::Twins { who, other: from });
+        }
+        true
+    }
+
+    /// Whether the sender answers a poll that was sent to another place than that of its identity,
+    /// whose owner lives: both were given by address, and carry one identity.
+    pub(super) fn is_listed_twin(&mut self, place: Place, from: SocketAddr, nonce: u64) -> bool {
+        let Some(other) = self.roster.by_addr(from).filter(|&other| other != place) else {
+            return false;
+        };
+        let asked = |member: &Member| member.open.iter().any(|open| open.nonce == nonce);
+        if !self.roster.get(other).is_some_and(asked) {
+            return false;
+        }
+        let Some(member) = self.roster.get_mut(place).filter(|m| m.reach != 0) else {
+            return false;
+        };
+        member.returns = member.returns.saturating_add(1);
+        if member.returns == TWIN_AFTER {
+            let who = member.who.clone();
+            self.tell(Event::Twins { who, other: from });
+        }
+        true
     }
 
     /// A join of somebody who has a place: its welcome was lost, it restarted, or it moved. An
