@@ -1,5 +1,6 @@
 //! `campanile sim`: the same code in a simulated LAN, scored against the truth.
 
+mod chaos;
 mod figures;
 mod page;
 mod peers;
@@ -19,11 +20,16 @@ use super::failure::Failure;
 use super::flags;
 use super::out::Out;
 use crate::report::{human, human_offset, human_rate};
-use crate::sim::{Falseticker, Handover, Outcome, Scenario, run as simulate};
+use crate::sim::{Disaster, Falseticker, Handover, Outcome, Scenario, run as simulate};
 use crate::time::{Offset, Rate, Span};
 use figures::Accuracy;
 use runs::Runs;
 
+/// Not a scenario, but all that can go wrong.
+const CHAOS: &str = "chaos";
+/// Simulated minutes of a seed of chaos, and the table's seeds.
+const MINUTES: u64 = 30;
+const TABLE_SEEDS: RangeInclusive<u64> = 1..=5;
 /// Falsetickers that are named one by one.
 const MOST_NAMED: usize = 20;
 
@@ -37,9 +43,10 @@ const MOST_NAMED: usize = 20;
   campanile sim quiet
   campanile sim falsetick --seed 7 --duration 10m
   campanile sim lan.toml --json | jq .spread_p99_s
+  campanile sim chaos --seeds 1..1000 --minutes 30
   campanile sim --table --seeds 1..5 --write docs/accuracy.md")]
 pub(super) struct SimArgs {
-    /// The name of a scenario (--list names them), or a file that describes one
+    /// The name of a scenario (--list names them), a file that describes one, or `chaos`
     #[arg(value_name = "SCENARIO|FILE.toml")]
     scenario: Option<String>,
 
@@ -71,11 +78,15 @@ pub(super) struct SimArgs {
     #[arg(long, conflicts_with_all = ["scenario", "list"])]
     table: bool,
 
-    /// The first and the last of the table's seeds; up to 1000 of them
-    #[arg(long, value_name = "FIRST..LAST", default_value = "1..5", value_parser = seeds,
-          requires = "table", conflicts_with_all = ["scenario", "list"],
+    /// The first and the last seed of the table (1..5 if not given) or of chaos; up to 1000 of them
+    #[arg(long, value_name = "FIRST..LAST", value_parser = seeds, conflicts_with = "list",
           allow_hyphen_values = true)]
-    seeds: RangeInclusive<u64>,
+    seeds: Option<RangeInclusive<u64>>,
+
+    /// Length of each seed's disaster in simulated minutes, with chaos; 6 to 1440 (30 if not given)
+    #[arg(long, value_name = "COUNT", value_parser = minutes, conflicts_with_all = ["table", "list"],
+          allow_hyphen_values = true)]
+    minutes: Option<u64>,
 
     /// Write the table, with what it means, to this file too
     #[arg(long, value_name = "FILE", requires = "table",
@@ -97,6 +108,9 @@ pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
         for (name, about) in Scenario::catalogue() {
             out.text(&format!("{name:<12}{about}\n"));
         }
+        out.text(&format!(
+            "{CHAOS:<12}disasters drawn from each seed, and what must hold all the same\n"
+        ));
         return out.end();
     }
     if args.table {
@@ -104,6 +118,10 @@ pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
     }
     let missing = || Failure::input(format!("which scenario? {}", allowed()));
     let name = args.scenario.as_deref().ok_or_else(missing)?;
+    if name == CHAOS {
+        return disasters(args);
+    }
+    args.only_for_chaos(name)?;
     let scenario = args.changed(find(name)?);
     scenario.check().map_err(|why| Failure::input(format!("{name}: {why}")))?;
     let bar = progress_bar(100, format!("{}, seed {}", scenario.name, args.seed));
@@ -124,7 +142,7 @@ fn compare(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     };
-    let seeds = args.seeds.clone();
+    let seeds = args.seeds.clone().unwrap_or(TABLE_SEEDS);
     let runs = Runs::new(&figures::cases(), &figures::bounded(), seeds, &progress);
     bar.finish_and_clear();
     let accuracy = Accuracy::new(&runs);
@@ -140,7 +158,49 @@ fn compare(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
     out.end()
 }
 
+/// Runs disasters drawn from seeds, and prints which promises were kept.
+fn disasters(args: &SimArgs) -> Result<(), Failure> {
+    args.none_for_chaos()?;
+    let bar = progress_bar(0, CHAOS.to_owned());
+    let progress = |done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let seeds = args.seeds.clone().unwrap_or(args.seed..=args.seed);
+    let minutes = args.minutes.unwrap_or(MINUTES);
+    let (out, failure) = match chaos::run(seeds, minutes, args.json, &progress) {
+        Ok(out) => (out, None),
+        Err((out, failure)) => (out, Some(failure)),
+    };
+    bar.finish_and_clear();
+    out.end()?;
+    failure.map_or(Ok(()), Err)
+}
+
 impl SimArgs {
+    fn only_for_chaos(&self, name: &str) -> Result<(), Failure> {
+        let flag = match (&self.seeds, self.minutes) {
+            (Some(_), _) => "--seeds",
+            (None, Some(_)) => "--minutes",
+            (None, None) => return Ok(()),
+        };
+        Err(Failure::input(format!("{flag} is not for {name}; allowed is sim {CHAOS} {flag}")))
+    }
+
+    fn none_for_chaos(&self) -> Result<(), Failure> {
+        let given = [
+            ("--duration", self.duration.is_some()),
+            ("--interval", self.interval.is_some()),
+            ("--burst", self.burst.is_some()),
+        ];
+        let given = given.into_iter().find(|(_, given)| *given);
+        given.map_or(Ok(()), |(flag, _)| {
+            Err(Failure::input(format!(
+                "{flag} is not for {CHAOS}, which draws it; allowed are --seed, --seeds, --minutes"
+            )))
+        })
+    }
+
     fn changed(&self, mut scenario: Scenario) -> Scenario {
         if let Some(duration) = self.duration {
             scenario = scenario.lasting(duration);
@@ -155,6 +215,14 @@ fn duration(text: &str) -> Result<Span, String> {
     const MOST: Span = Span::from_secs(115 * 86_400);
     const _: () = assert!(MOST.as_nanos() <= Scenario::MAX_DURATION.as_nanos());
     crate::units::span(text, Span::from_secs(1), MOST)
+}
+
+fn minutes(text: &str) -> Result<u64, String> {
+    let (least, most) = (Disaster::SHORTEST, Disaster::LONGEST);
+    let minutes = text.parse::<u64>().ok().filter(|&minutes| minutes <= 1_000_000);
+    minutes
+        .filter(|&minutes| (least..=most).contains(&Span::from_secs(60 * minutes)))
+        .ok_or_else(|| "allowed is a whole number from 6 to 1440".to_owned())
 }
 
 /// `FIRST..LAST`, both of them included.
@@ -185,7 +253,7 @@ fn find(name: &str) -> Result<Scenario, Failure> {
 
 fn allowed() -> String {
     let names: Vec<_> = Scenario::names().collect();
-    format!("allowed is {}, or a FILE.toml", names.join(", "))
+    format!("allowed is {}, {CHAOS}, or a FILE.toml", names.join(", "))
 }
 
 /// A bar on standard error, where that is a terminal.

@@ -44,6 +44,11 @@ impl ClusterTime {
         Self { node, at: master.local(t), began: t, error, rate: round.rate }
     }
 
+    /// When the round was closed that it is of.
+    pub(super) fn began(&self) -> Time<True> {
+        self.began
+    }
+
     /// Cluster time minus the truth at `t`.
     pub(super) fn error(&self, master: &Machine, t: Time<True>) -> Offset {
         let local = master.local(t) - self.at;

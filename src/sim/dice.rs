@@ -17,6 +17,10 @@ pub(super) enum Purpose {
     Core(usize, u32),
     /// Delay and loss in one direction between two nodes.
     Path(usize, usize),
+    /// What a LAN is made of, and the disasters that befall it.
+    Chaos,
+    /// What liars say.
+    Lies,
 }
 
 impl Purpose {
@@ -27,6 +31,8 @@ impl Purpose {
             Purpose::Driver(node) => (3, node, 0),
             Purpose::Core(node, boot) => (4, node, boot as usize),
             Purpose::Path(from, to) => (5, from, to),
+            Purpose::Chaos => (6, 0, 0),
+            Purpose::Lies => (7, 0, 0),
         };
         (kind << 56) | ((a as u64 & 0x0fff_ffff) << 28) | (b as u64 & 0x0fff_ffff)
     }
@@ -51,6 +57,11 @@ impl Dice {
     /// Uniform within ±1.
     pub(super) fn within(&mut self) -> f64 {
         2.0 * self.uniform() - 1.0
+    }
+
+    /// Uniform in 0 … `count` − 1; `count` is at least 1, and small.
+    pub(super) fn below(&mut self, count: usize) -> usize {
+        (self.uniform() * count as f64) as usize
     }
 
     /// Exponential with mean 1, by inversion; at most 36.8, because the draw has 53 bits.
@@ -135,6 +146,8 @@ mod tests {
             Purpose::Core(1, 1),
             Purpose::Path(1, 0),
             Purpose::Path(0, 1),
+            Purpose::Chaos,
+            Purpose::Lies,
         ];
         for (i, &a) in purposes.iter().enumerate() {
             assert_eq!(first(3, a), first(3, a));

@@ -70,8 +70,22 @@ pub(super) struct Spell {
     pub(super) add: Span,
     /// and a further uniform 0 … so much.
     pub(super) up_to: Span,
+    /// So much more is lost,
+    pub(super) loss: f64,
+    /// comes twice,
+    pub(super) duplicate: f64,
+    /// is held back and overtaken.
+    pub(super) hold: Option<Mishap>,
     /// Nothing comes through.
     pub(super) cut: bool,
+}
+
+impl Spell {
+    /// One that does nothing yet.
+    pub(super) const fn calm(from: Time<True>, until: Time<True>) -> Self {
+        let (add, up_to) = (Span::ZERO, Span::ZERO);
+        Self { from, until, add, up_to, loss: 0.0, duplicate: 0.0, hold: None, cut: false }
+    }
 }
 
 /// One direction at work.
@@ -97,9 +111,12 @@ impl Direction {
     pub(super) fn carry(&mut self, now: Time<True>) -> impl Iterator<Item = Span> + use<> {
         let index = self.carried;
         self.carried += 1;
-        let cut = self.now(now).any(|spell| spell.cut);
-        let lost = self.dice.happens(self.path.loss) || cut;
-        let twice = self.dice.happens(self.path.duplicate);
+        let calm = (false, 0.0, 0.0);
+        let (cut, loss, duplicate) = self.now(now).fold(calm, |(cut, loss, duplicate), spell| {
+            (cut || spell.cut, loss + spell.loss, duplicate + spell.duplicate)
+        });
+        let lost = self.dice.happens(self.path.loss) || self.dice.happens(loss) || cut;
+        let twice = self.dice.happens(self.path.duplicate) || self.dice.happens(duplicate);
         let first = (!lost).then(|| self.delay(now, index));
         let second = (!lost && twice).then(|| self.delay(now, index));
         [first, second].into_iter().flatten()
@@ -133,6 +150,13 @@ impl Direction {
         });
         if up_to > 0.0 {
             delay += up_to * self.dice.uniform();
+        }
+        let (spells, dice) = (&self.spells, &mut self.dice);
+        let held = spells.iter().filter(|s| s.from <= now && now < s.until).filter_map(|s| s.hold);
+        for hold in held {
+            if dice.happens(hold.ratio) {
+                delay += nanos(hold.by);
+            }
         }
         Span::from_nanos((delay + add).round() as u64)
     }
@@ -213,18 +237,30 @@ mod tests {
         let path = Path { jitter: Span::ZERO, ..PATH };
         let mut direction = Direction::new(path, Dice::new(1, Purpose::Path(0, 1)));
         let at = |s: i64| Time::<True>::from_nanos(s * 1_000_000_000);
-        let longer = Spell {
-            from: at(10),
-            until: at(20),
-            add: Span::from_micros(40),
-            up_to: Span::ZERO,
-            cut: false,
-        };
+        let longer = Spell { add: Span::from_micros(40), ..Spell::calm(at(10), at(20)) };
         direction.add(longer);
         direction.add(Spell { from: at(30), until: at(40), cut: true, ..longer });
         let micros: Vec<Vec<u64>> = [5, 10, 20, 30, 40]
             .map(|s| direction.carry(at(s)).map(|d| d.as_nanos() / 1_000).collect())
             .to_vec();
         assert_eq!(micros, [vec![50], vec![90], vec![50], vec![], vec![50]]);
+    }
+
+    #[test]
+    fn a_storm_loses_doubles_and_holds_its_share() {
+        let mut direction = Direction::new(PATH, Dice::new(1, Purpose::Path(0, 1)));
+        let at = |s: i64| Time::<True>::from_nanos(s * 1_000_000_000);
+        let hold = Some(Mishap { ratio: 0.25, by: Span::from_millis(5) });
+        let calm = Spell::calm(at(0), at(10));
+        direction.add(Spell { loss: 0.4, duplicate: 0.5, hold, ..calm });
+        let copies: Vec<Vec<Span>> =
+            (0..20_000).map(|_| direction.carry(at(5)).collect()).collect();
+        let share = |n| copies.iter().filter(|c| c.len() == n).count() as f64 / 20_000.0;
+        assert!((share(0) - 0.4).abs() < 0.02 && (share(2) - 0.3).abs() < 0.02, "{}", share(2));
+        let delays = copies.concat();
+        let late = delays.iter().filter(|&&delay| delay > Span::from_millis(5)).count();
+        let late = late as f64 / delays.len() as f64;
+        assert!((late - 0.25).abs() < 0.02, "{late}");
+        assert_eq!(direction.carry(at(10)).count(), 1, "it is over");
     }
 }

@@ -3,7 +3,7 @@
 use super::dice::{Dice, Purpose};
 use super::oscillator::{Course, Oscillator};
 use super::scenario::{Draw, Driver, Node, Scenario, StampNoise, What};
-use super::shown::ShownClock;
+use super::shown::{ClockKind, ShownClock};
 use crate::clock::{Adjustment, Quality};
 use crate::proto::{Ballot, Core, Source, Stamp};
 use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time, True};
@@ -59,6 +59,21 @@ pub(super) struct Machine {
     boots: u32,
     seed: u64,
     index: usize,
+    shows: ClockKind,
+    /// Whose identity it has; its own, unless it was cloned.
+    like: usize,
+    /// Until when it is paused, and whether its kernel goes on receiving.
+    pause: Option<Pause>,
+}
+
+/// A daemon, or a whole machine, that does not run for a while.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    pub(super) until: Time<True>,
+    /// The kernel still receives, as far as its buffer goes.
+    pub(super) hears: bool,
+    /// Datagrams in the buffer.
+    pub(super) backlog: u32,
 }
 
 impl Machine {
@@ -93,6 +108,9 @@ impl Machine {
             boots: 0,
             seed,
             index,
+            shows: node.shows,
+            like: index,
+            pause: None,
         }
     }
 
@@ -104,6 +122,54 @@ impl Machine {
     /// What the node shows at `t` minus what it should.
     pub(super) fn error(&self, t: Time<True>) -> Offset {
         self.clock.reading(self.local(t)) - EPOCH - Offset::from_nanos(t.as_nanos())
+    }
+
+    /// What the node shows at `t`.
+    pub(super) fn shown(&self, t: Time<True>) -> Time<Shown> {
+        self.clock.reading(self.local(t))
+    }
+
+    /// Whether the free-running clock has jumped back, and the daemon waits until it catches up.
+    pub(super) fn is_behind(&self, t: Time<True>) -> bool {
+        self.local(t) < self.latest
+    }
+
+    /// The free-running clock, for what is to befall it.
+    pub(super) fn oscillator_mut(&mut self) -> &mut Oscillator {
+        &mut self.oscillator
+    }
+
+    /// It was cloned, and carries the identity of another node.
+    pub(super) fn be_like(&mut self, node: usize) {
+        self.like = node;
+    }
+
+    /// The machine boots: its clock shows what its battery kept, and its counter starts anew.
+    pub(super) fn boot(&mut self, t: Time<True>, shows: Time<Shown>) {
+        self.kill();
+        self.latest = self.local(t);
+        self.busy = t;
+        self.quality = None;
+        self.clock = ShownClock::new(self.shows, self.latest, shows);
+    }
+
+    pub(super) fn pause(&mut self, pause: Pause) {
+        self.pause = Some(pause);
+    }
+
+    /// The pause that it is in at `t`.
+    pub(super) fn paused(&mut self, t: Time<True>) -> Option<&mut Pause> {
+        self.pause.as_mut().filter(|pause| t < pause.until)
+    }
+
+    /// Whatever timer was set has rung unheard.
+    pub(super) fn wake(&mut self) {
+        self.timer = None;
+    }
+
+    /// The course of what it shows.
+    pub(super) fn course(&mut self, now: Time<Local>) -> Map<Local, Shown> {
+        self.clock.map(now)
     }
 
     /// What the free-running clock has gained on the truth by `t`.
@@ -123,7 +189,7 @@ impl Machine {
         let now = self.present(t);
         self.boots += 1;
         let (node, number, course) = (self.index, self.boots, self.clock.map(now));
-        let id = NodeId(Dice::new(self.seed, Purpose::Core(node, 0)).number().max(1));
+        let id = NodeId(Dice::new(self.seed, Purpose::Core(self.like, 0)).number().max(1));
         let seed = Dice::new(self.seed, Purpose::Core(node, number)).seed();
         self.core = Some(make(Boot { node, id, number, now, course, seed, ballot: self.ballot }));
     }
@@ -137,6 +203,7 @@ impl Machine {
     pub(super) fn kill(&mut self) {
         self.core = None;
         self.timer = None;
+        self.pause = None;
     }
 
     /// Sets the timer at `t` for `due`. Returns when it will ring, where that is new.

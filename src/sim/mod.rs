@@ -8,6 +8,7 @@
 
 mod bounds;
 mod catalogue;
+mod chaos;
 mod clusters;
 mod dice;
 mod file;
@@ -29,6 +30,7 @@ mod tables;
 mod world;
 
 pub use bounds::Bounds;
+pub use chaos::{Broken, Disaster, Invariant, disaster, fault_names};
 pub use handover::Handover;
 pub use link::{Link, Mishap, Path, Queue};
 pub use oscillator::Sway;

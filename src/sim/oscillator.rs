@@ -50,6 +50,7 @@ pub(super) struct Oscillator {
     cells: Vec<Cell>,
     jumps: Vec<(Time<True>, Offset)>,
     drifts: Vec<(Time<True>, Parts)>,
+    freezes: Vec<(Time<True>, Time<True>)>,
 }
 
 impl Oscillator {
@@ -67,7 +68,13 @@ impl Oscillator {
                 walk += parts(Rate::from_ppb(course.wander.as_ppb() * dice.normal()));
             }
         }
-        Self { origin: course.origin, cells, jumps: Vec::new(), drifts: Vec::new() }
+        Self {
+            origin: course.origin,
+            cells,
+            jumps: Vec::new(),
+            drifts: Vec::new(),
+            freezes: Vec::new(),
+        }
     }
 
     /// From `at` on it reads `by` more.
@@ -80,8 +87,22 @@ impl Oscillator {
         self.drifts.push((at, parts(rate)));
     }
 
+    /// It stands still from `from` until `until`, and goes on from where it stood. Jumps in
+    /// between are lost.
+    pub(super) fn freeze(&mut self, from: Time<True>, until: Time<True>) {
+        self.freezes.push((from, until));
+    }
+
     /// What it reads at the true time `t`, which is not before the beginning.
     pub(super) fn reading(&self, t: Time<True>) -> Time<Local> {
+        let missed = |&(from, until): &(Time<True>, Time<True>)| {
+            self.running(t.min(until)) - self.running(t.min(from))
+        };
+        self.freezes.iter().fold(self.running(t), |reading, freeze| reading - missed(freeze))
+    }
+
+    /// What it would read if it had never stood still.
+    fn running(&self, t: Time<True>) -> Time<Local> {
         let nanos = t.as_nanos();
         let index = (nanos / CELL).clamp(0, self.cells.len() as i64 - 1);
         let cell = self.cells[index as usize];
@@ -100,12 +121,13 @@ impl Oscillator {
     pub(super) fn when(&self, from: Time<True>, due: Time<Local>) -> Time<True> {
         let mut t = from;
         // Each turn leaves at most a rate's share of what was missing: after a few, nothing.
-        for _ in 0..8 {
+        for _ in 0..8 + 2 * self.freezes.len() {
             let missing = due.since(self.reading(t));
             if missing == Span::ZERO {
                 break;
             }
-            t = t + missing;
+            let stands = self.freezes.iter().find(|(begin, end)| *begin <= t && t < *end);
+            t = stands.map_or(t + missing, |&(_, end)| end);
         }
         t
     }
@@ -198,6 +220,17 @@ mod tests {
         let half = 1e-6 * 3600.0 / std::f64::consts::PI * 1e9;
         assert!((gained(&clock, at(1800.0)) as f64 - half).abs() < 10.0);
         assert!(gained(&clock, at(3600.0)).abs() < 10);
+    }
+
+    #[test]
+    fn a_frozen_clock_stands_still_and_goes_on_from_there() {
+        let mut clock = Oscillator::new(QUIET, Span::from_secs(100), dice(1));
+        clock.freeze(at(10.0), at(30.0));
+        assert_eq!(gained(&clock, at(10.0)), 0);
+        assert_eq!(clock.reading(at(25.0)), clock.reading(at(10.0)));
+        assert_eq!(gained(&clock, at(40.0)), -20_000_000_000);
+        let due = clock.reading(at(5.0)) + Span::from_secs(8);
+        assert_eq!(clock.when(at(5.0), due), at(33.0));
     }
 
     #[test]

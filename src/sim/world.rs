@@ -3,30 +3,80 @@
 //! The loop around a core is the one that `proto` asks of every driver, here with events for
 //! sockets and true time for the kernel's timer.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
 use super::bounds::ClusterTime;
 use super::dice::{Dice, Purpose};
 use super::link::{Direction, Spell};
-use super::machine::{Machine, Maker};
+use super::machine::{Machine, Maker, Pause};
 use super::scenario::{Scenario, Way, What};
+use crate::clock::{Adjustment, Quality};
 use crate::proto::{Core, Event, Input, Output, Source, Stamp, Token};
-use crate::time::{Local, Span, Time, True};
+use crate::time::{Local, Map, Shown, Span, Time, True};
 use crate::wire::{Buffer, DEFAULT_PORT, LEN};
 
 /// A core that wants more turns than this without a pause will never come to rest.
 const PATIENCE: u32 = 100_000;
+/// Datagrams that a kernel keeps for a daemon that does not run: 208 KiB, as Linux counts.
+const BACKLOG: u32 = 256;
+
+/// Sees all that happens, while it happens.
+pub(super) trait Witness {
+    /// A daemon starts.
+    fn boots(&mut self, t: Time<True>, node: usize);
+    /// A core has sent a datagram, which may still be changed.
+    fn sends(&mut self, t: Time<True>, node: usize, bytes: &mut Buffer);
+    /// A core is about to be given a datagram.
+    fn delivers(&mut self, t: Time<True>, node: usize, from: SocketAddr, bytes: &Buffer);
+    /// A core tells of an event.
+    fn says(&mut self, t: Time<True>, node: usize, machine: &Machine, event: &Event);
+    /// A core has changed the course of its clock.
+    fn steers(
+        &mut self,
+        t: Time<True>,
+        node: usize,
+        adjustment: &Adjustment,
+        before: Map<Local, Shown>,
+        after: Map<Local, Shown>,
+    );
+    /// A core tells how good its clock is.
+    fn publishes(&mut self, t: Time<True>, node: usize, quality: Quality);
+}
+
+/// What befalls a machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Blow {
+    /// Its daemon is killed.
+    Kill,
+    /// Its daemon is told to end.
+    Stop,
+    /// Its daemon starts, if it does not run.
+    Start,
+    /// It boots, with this on its clock.
+    Boot { shows: Time<Shown> },
+    /// It does not run for a while; its kernel may go on receiving.
+    Pause { until: Time<True>, hears: bool },
+}
+
+/// What befalls packets from some nodes (a bit each) to some others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Front {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) spell: Spell,
+}
 
 enum Happening {
     Arrival { from: SocketAddr, bytes: Box<Buffer> },
     Received { from: SocketAddr, at: Stamp<Local>, bytes: Box<Buffer> },
     Departed { token: Token, at: Stamp<Local> },
     Timer,
-    Start,
-    Kill,
-    Stop,
+    Blow(Blow),
+    Wake,
 }
 
 struct Entry {
@@ -91,6 +141,9 @@ pub(super) struct World<'a> {
     /// Who reigns, by the newest that was elected; the first node where nobody ever was.
     pub(super) master: usize,
     pub(super) traffic: Traffic,
+    /// Weather that is no scenario's. To be set before the world begins.
+    pub(super) fronts: Vec<Front>,
+    pub(super) witness: Option<Rc<RefCell<dyn Witness + 'a>>>,
 }
 
 impl<'a> World<'a> {
@@ -109,24 +162,26 @@ impl<'a> World<'a> {
             cluster: None,
             master: 0,
             traffic: Traffic::default(),
+            fronts: Vec::new(),
+            witness: None,
         };
         for (index, node) in scenario.nodes.iter().enumerate() {
             if let Some(starts) = node.starts {
-                world.plan(Time::from_nanos(0) + starts, index, Happening::Start);
+                world.plan_blow(Time::from_nanos(0) + starts, index, Blow::Start);
             }
         }
         for incident in &scenario.incidents {
-            let happening = match incident.what {
-                What::Kill => Happening::Kill,
-                What::Stop => Happening::Stop,
-                What::Start => Happening::Start,
+            let blow = match incident.what {
+                What::Kill => Blow::Kill,
+                What::Stop => Blow::Stop,
+                What::Start => Blow::Start,
                 What::Jump(_)
                 | What::Drift(_)
                 | What::Delay { .. }
                 | What::Cut { .. }
                 | What::Apart { .. } => continue,
             };
-            world.plan(Time::from_nanos(0) + incident.at, incident.node, happening);
+            world.plan_blow(Time::from_nanos(0) + incident.at, incident.node, blow);
         }
         world
     }
@@ -143,22 +198,83 @@ impl<'a> World<'a> {
         self.now = end;
     }
 
+    /// What is to befall a machine at `at`.
+    pub(super) fn plan_blow(&mut self, at: Time<True>, node: usize, blow: Blow) {
+        self.plan(at, node, Happening::Blow(blow));
+    }
+
     fn plan(&mut self, at: Time<True>, node: usize, happening: Happening) {
         self.planned += 1;
         self.agenda.push(Reverse(Entry { at, sequence: self.planned, node, happening }));
     }
 
-    fn happen(&mut self, node: usize, happening: Happening) {
+    fn witness(&self, told: impl FnOnce(&mut dyn Witness)) {
+        if let Some(witness) = &self.witness {
+            told(&mut *witness.borrow_mut());
+        }
+    }
+
+    /// What happens to a machine that is paused waits, or is lost; else it is given back.
+    fn unless_paused(&mut self, node: usize, happening: Happening) -> Option<Happening> {
+        let now = self.now;
+        let daemon = self.machines[node].driver.stamps == Source::Daemon;
+        let Some(pause) = self.machines[node].paused(now) else { return Some(happening) };
+        let until = pause.until;
+        let waits = match happening {
+            Happening::Arrival { .. } if pause.hears && pause.backlog < BACKLOG => {
+                pause.backlog += 1;
+                return Some(happening);
+            }
+            Happening::Arrival { .. } => {
+                self.traffic.lost += 1;
+                return None;
+            }
+            Happening::Received { from, mut at, bytes } => {
+                if daemon {
+                    at.at = self.machines[node].local(until);
+                }
+                Happening::Received { from, at, bytes }
+            }
+            // All that is due is done when it wakes.
+            Happening::Timer => return None,
+            Happening::Blow(Blow::Start | Blow::Stop) | Happening::Departed { .. } => happening,
+            Happening::Blow(_) | Happening::Wake => return Some(happening),
+        };
+        self.plan(until, node, waits);
+        None
+    }
+
+    fn strike(&mut self, node: usize, blow: Blow) {
         let machine = &mut self.machines[node];
-        match happening {
-            Happening::Start if machine.core.is_none() => {
+        match blow {
+            Blow::Start if machine.core.is_none() => {
+                if let Some(witness) = &self.witness {
+                    witness.borrow_mut().boots(self.now, node);
+                }
                 machine.start(self.now, &self.make);
                 let stamps = machine.driver.stamps != Source::Daemon;
                 self.tell(node, Input::TransmitStamps(stamps));
             }
-            Happening::Start => {}
-            Happening::Kill => machine.kill(),
-            Happening::Stop => self.tell(node, Input::Stop),
+            Blow::Start => {}
+            Blow::Kill => machine.kill(),
+            Blow::Stop => self.tell(node, Input::Stop),
+            Blow::Boot { shows } => machine.boot(self.now, shows),
+            Blow::Pause { until, hears } => {
+                machine.pause(Pause { until, hears, backlog: 0 });
+                self.plan(until, node, Happening::Wake);
+            }
+        }
+    }
+
+    fn happen(&mut self, node: usize, happening: Happening) {
+        let Some(happening) = self.unless_paused(node, happening) else { return };
+        let machine = &mut self.machines[node];
+        match happening {
+            Happening::Blow(blow) => self.strike(node, blow),
+            Happening::Wake => {
+                machine.wake();
+                self.turn(node);
+            }
             // One that was set anew in the meantime rings at another time.
             Happening::Timer if machine.rings(self.now) => self.turn(node),
             Happening::Timer => {}
@@ -167,6 +283,7 @@ impl<'a> World<'a> {
                 self.plan(seen, node, Happening::Received { from, at, bytes });
             }
             Happening::Received { from, at, bytes } => {
+                self.witness(|witness| witness.delivers(self.now, node, from, &bytes));
                 self.tell(node, Input::Datagram { from, at, bytes: &bytes[..] });
             }
             Happening::Departed { token, at } => self.tell(node, Input::Sent { token, at }),
@@ -189,7 +306,7 @@ impl<'a> World<'a> {
         let mut buffer = [0; LEN];
         let mut patience = PATIENCE;
         while let Some(output) = core.poll(now, &mut buffer) {
-            self.carry_out(node, now, core.as_mut(), output, &buffer);
+            self.carry_out(node, now, core.as_mut(), output, &mut buffer);
             patience -= 1;
             assert!(patience > 0, "the core of node {node} does not come to rest at {now:?}");
         }
@@ -211,20 +328,30 @@ impl<'a> World<'a> {
         now: Time<Local>,
         core: &mut dyn Core,
         output: Output,
-        buffer: &Buffer,
+        buffer: &mut Buffer,
     ) {
         match output {
-            Output::Send { to, token } => self.send(node, to, token, buffer),
+            Output::Send { to, token } => {
+                self.witness(|witness| witness.sends(self.now, node, buffer));
+                self.send(node, to, token, buffer);
+            }
             Output::Steer(adjustment) => {
+                let before = self.machines[node].course(now);
                 let map = self.machines[node].steer(now, adjustment);
+                self.witness(|witness| witness.steers(self.now, node, &adjustment, before, map));
                 core.handle(now, Input::Steered { map });
             }
-            Output::Publish(quality) => self.machines[node].quality = Some((self.now, quality)),
+            Output::Publish(quality) => {
+                self.witness(|witness| witness.publishes(self.now, node, quality));
+                self.machines[node].quality = Some((self.now, quality));
+            }
             Output::Keep(ballot) => {
                 self.machines[node].ballot = Some(ballot);
                 core.handle(now, Input::Kept { ballot, written: true });
             }
             Output::Event(event) => {
+                let machine = &self.machines[node];
+                self.witness(|witness| witness.says(self.now, node, machine, &event));
                 if let Event::Elected { .. } = &event {
                     self.master = node;
                 }
@@ -272,6 +399,9 @@ impl<'a> World<'a> {
                 spells(self.scenario, node, way).for_each(|spell| direction.add(spell));
             }
             partings(self.scenario, from, to).for_each(|spell| direction.add(spell));
+            let has = |nodes: u64, node: usize| node < 64 && nodes & 1 << node != 0;
+            let fronts = self.fronts.iter().filter(|f| has(f.from, from) && has(f.to, to));
+            fronts.for_each(|front| direction.add(front.spell));
             direction
         })
     }
@@ -288,7 +418,12 @@ fn spells(scenario: &Scenario, node: usize, way: Way) -> impl Iterator<Item = Sp
         };
         let from = Time::from_nanos(0) + incident.at;
         let until = from + lasts.unwrap_or(Span::MAX);
-        (on == way || on == Way::Both).then_some(Spell { from, until, add, up_to, cut })
+        (on == way || on == Way::Both).then_some(Spell {
+            add,
+            up_to,
+            cut,
+            ..Spell::calm(from, until)
+        })
     })
 }
 
@@ -300,7 +435,7 @@ fn partings(scenario: &Scenario, one: usize, two: usize) -> impl Iterator<Item =
         (pair == (one, two) || pair == (two, one)).then(|| {
             let from = Time::from_nanos(0) + incident.at;
             let until = from + lasts.unwrap_or(Span::MAX);
-            Spell { from, until, add: Span::ZERO, up_to: Span::ZERO, cut: true }
+            Spell { cut: true, ..Spell::calm(from, until) }
         })
     })
 }
@@ -311,7 +446,8 @@ pub(super) fn address(node: usize) -> SocketAddr {
     SocketAddr::from((ip, DEFAULT_PORT))
 }
 
-fn owner(addr: SocketAddr) -> Option<usize> {
+/// Who is reached there.
+pub(super) fn owner(addr: SocketAddr) -> Option<usize> {
     let SocketAddr::V4(v4) = addr else { return None };
     let index = v4.ip().to_bits().checked_sub(u32::from_be_bytes([10, 0, 0, 1]))?;
     (v4.port() == DEFAULT_PORT).then_some(index as usize)

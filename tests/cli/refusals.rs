@@ -82,6 +82,8 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("resign", "--control", "", "path of a socket, or none"),
     ("reload", "--control", "", "path of a socket, or none"),
     ("sim", "--seeds", "5..1", "FIRST..LAST"),
+    ("sim", "--minutes", "5", "6 to 1440"),
+    ("sim", "--minutes", "-1", "6 to 1440"),
     ("demo", "--slaves", "65", "1 to 64"),
     ("demo", "--rounds", "0", "1 to 100000"),
     ("demo", "--interval", "1ms", "50ms to 1h"),
