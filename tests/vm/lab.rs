@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::io::{Write, stderr};
 use std::path::Path;
+use std::process::Command;
 use std::thread::{panicking, sleep};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use campanile::report::human;
 use campanile::time::{Offset, Rate, Span};
@@ -14,8 +15,18 @@ use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::wire::free_port;
 
-/// The hardware clocks at boot.
-const DATES: [&str; 3] = ["2026-03-01T12:00:00", "2026-03-01T07:30:00", "2026-03-04T01:00:00"];
+/// The hardware clocks at boot, hours from now. Not before now: a master whose clock is before the
+/// day its program was built imposes it on nobody.
+const AHEAD: [f64; 3] = [30.0, 25.5, 91.0];
+
+/// The date so many hours from now, as QEMU wants it.
+fn date(ahead: f64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let then = now + Duration::from_secs_f64(ahead * 3_600.0);
+    let at = format!("@{}", then.as_secs());
+    let told = Command::new("date").args(["-u", "-d", &at, "+%FT%T"]).output().unwrap();
+    String::from_utf8(told.stdout).unwrap().trim().to_owned()
+}
 
 const MASTER: &str = "campanile master --clock system --state-dir /state --json";
 const SLAVE: &str = "campanile slave --master 10.0.0.1 --clock system --state-dir /state --json";
@@ -50,7 +61,7 @@ impl Lab {
     /// Where a guest does not come up.
     pub fn boot(dir: &Path) -> Self {
         let (started, wire) = (Instant::now(), free_port());
-        let boot = |i: usize| Machine::boot(dir, i as u8 + 1, DATES[i], wire);
+        let boot = |i: usize| Machine::boot(dir, i as u8 + 1, &date(AHEAD[i]), wire);
         let mut machines = [0, 1, 2].map(boot);
         for machine in &mut machines {
             machine.wait_until_up(Duration::from_secs(120));
