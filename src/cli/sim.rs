@@ -143,7 +143,7 @@ fn compare(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
         bar.set_position(done as u64);
     };
     let seeds = args.seeds.clone().unwrap_or(TABLE_SEEDS);
-    let runs = Runs::new(&figures::cases(), &figures::bounded(), seeds, &progress);
+    let runs = Runs::new(&figures::cases(), &figures::bounded(), seeds, None, &progress);
     bar.finish_and_clear();
     let accuracy = Accuracy::new(&runs);
     if let Some(file) = &args.write {
@@ -312,7 +312,27 @@ fn table(outcome: &Outcome) -> String {
         let _ = writeln!(text, "  … and {} more", outcome.falsetickers.len() - MOST_NAMED);
     }
     outcome.handovers.iter().for_each(|change| text.push_str(&handover(change)));
-    text + &members(outcome)
+    text + &stability(outcome) + &members(outcome)
+}
+
+/// How steady the healthy nodes' mean was, over each interval.
+fn stability(outcome: &Outcome) -> String {
+    let mut text = format!(
+        "\n{:<12}{:>12}{:>16}{:>12}{:>12}\n",
+        "mean over", "ADEV", "best oscillator", "TDEV", "MTIE"
+    );
+    for of in &outcome.stability {
+        let best = of.best_oscillator.map_or_else(|| "-".to_owned(), |best| format!("{best:.2e}"));
+        let deviation = of.time_deviation_s.map_or_else(|| "-".to_owned(), time);
+        let _ = writeln!(
+            text,
+            "{:<12}{:>12.2e}{best:>16}{deviation:>12}{:>12}",
+            time(of.tau_s),
+            of.allan_deviation,
+            time(of.max_interval_error_s)
+        );
+    }
+    text
 }
 
 /// A change of masters, in a few lines.

@@ -77,15 +77,39 @@ pub fn weighted(centre: Offset, scale: f64, opinions: &[Weighed]) -> Offset {
     }
     let pulled = opinions.iter().map(|o| {
         let away = (o.opinion - centre).as_nanos() as f64;
-        let u = away.abs() / scale.max(LEAST_SCALE);
-        let h = match u {
-            u if u < FULL => 1.0,
-            u if u <= NOTHING => FULL / u,
-            _ => 0.0,
-        };
-        o.weight * h * away
+        o.weight * hearing(away.abs() / scale.max(LEAST_SCALE)) * away
     });
     centre + Offset::from_nanos((pulled.sum::<f64>() / total).round() as i64)
+}
+
+/// The robust weighted mean of (value, weight), as [`weighted`] is that of opinions: what is far
+/// from the median in units of the values' own spread loses its weight. Nothing of nothing, or
+/// where no weight is positive.
+pub fn robust_mean(values: &[(f64, f64)]) -> Option<f64> {
+    let total: f64 = values.iter().map(|(_, weight)| weight).sum();
+    let centre = middle(values.iter().map(|&(value, _)| value)).filter(|_| total > 0.0)?;
+    let away = middle(values.iter().map(|&(value, _)| (value - centre).abs()))?;
+    let scale = (MAD_TO_SIGMA * away).max(f64::MIN_POSITIVE);
+    let pulled = values.iter().map(|&(value, weight)| {
+        weight * hearing((value - centre).abs() / scale) * (value - centre)
+    });
+    Some(centre + pulled.sum::<f64>() / total)
+}
+
+fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    Some(if values.len() % 2 == 1 { upper } else { (values[values.len() / 2 - 1] + upper) / 2.0 })
+}
+
+/// How much of its weight an opinion keeps that is `u` deviations out.
+fn hearing(u: f64) -> f64 {
+    match u {
+        u if u < FULL => 1.0,
+        u if u <= NOTHING => FULL / u,
+        _ => 0.0,
+    }
 }
 
 /// The opinions' robust standard deviation, in ns: 1.4826 times the median distance from `centre`.
@@ -147,6 +171,18 @@ mod tests {
 
     fn offsets(nanos: &[i64]) -> Vec<Offset> {
         nanos.iter().map(|&n| Offset::from_nanos(n)).collect()
+    }
+
+    #[test]
+    fn a_minority_of_rates_far_out_has_no_say() {
+        let honest = [(1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (2.5, 1.0), (1.5, 1.0)];
+        let mean = robust_mean(&honest).unwrap();
+        assert!((mean - 2.0).abs() < 1e-9, "{mean}");
+        let liars = [&honest[..], &[(200.0, 2.0), (200.0, 2.0)]].concat();
+        let mean = robust_mean(&liars).unwrap();
+        assert!((1.0..=3.0).contains(&mean), "{mean}");
+        assert_eq!(robust_mean(&[]), None);
+        assert_eq!(robust_mean(&[(1.0, 0.0)]), None);
     }
 
     #[test]

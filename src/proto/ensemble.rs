@@ -11,7 +11,9 @@ mod succession;
 use std::collections::BTreeMap;
 
 pub(super) use self::succession::Share;
-use super::consensus::{Weighed, agreeing, average, capped, median, spread, weighted, within};
+use super::consensus::{
+    Weighed, agreeing, average, capped, median, robust_mean, spread, weighted, within,
+};
 use super::settings::Average;
 use super::track::{Estimate, Wheel};
 use crate::time::{Cluster, Local, Map, Offset, Rate, Remote, Shown, Span, Time};
@@ -34,6 +36,8 @@ const TAU_OLD: f64 = 300.0;
 const TAU_RATE: f64 = 30.0;
 /// After the warm-up the rate of cluster time changes by no more than 0.1 ppm a minute.
 pub(super) const RATE_PACE: f64 = 0.1e-6 / 60.0;
+/// A rate that is known so many times worse than the middle one is hardly known.
+const HARDLY_KNOWN: f64 = 4.0;
 /// A former falseticker must agree within half the tolerance for so many rounds before it counts.
 const PROBATION: u32 = 8;
 /// After so many rounds without a majority the members are taken as they are: what they remember
@@ -61,6 +65,8 @@ pub struct Reading {
     pub offset: Offset,
     /// The rate of its Local against the flywheel.
     pub rate: Rate,
+    /// One standard deviation of that rate; zero for the master itself.
+    pub rate_sigma: Rate,
     /// The hard bound of the offset; zero for the master itself.
     pub bound: Span,
     /// What it shows.
@@ -403,16 +409,20 @@ impl Ensemble {
         if self.is_warming(at) {
             return free_rate(readings);
         }
-        let said = readings.iter().zip(verdicts).filter(|(_, v)| v.weight > 0.0);
-        let (sum, total) = said.fold((0.0, 0.0), |(sum, total), (r, v)| {
-            let expected = self.members.get(&r.id).map_or(Rate::ZERO, |member| member.rate);
-            (sum + v.weight * (r.rate - expected).as_ppb(), total + v.weight)
-        });
+        let said: Vec<_> = readings
+            .iter()
+            .zip(verdicts)
+            .filter(|(_, v)| v.weight > 0.0)
+            .map(|(r, v)| {
+                let expected = self.members.get(&r.id).map_or(Rate::ZERO, |member| member.rate);
+                ((r.rate - expected).as_ppb(), v.weight)
+            })
+            .collect();
         let elapsed = self.cluster.map_or(0.0, |last| (at - last.at).as_secs_f64());
-        if total <= 0.0 || elapsed <= 0.0 || self.held {
+        let Some(mean) = robust_mean(&said).filter(|_| elapsed > 0.0 && !self.held) else {
             return predicted.rate;
-        }
-        let towards = Rate::from_ppb(sum / total) - predicted.rate;
+        };
+        let towards = Rate::from_ppb(mean) - predicted.rate;
         let gain = Rate::from_ppb(towards.as_ppb() * (elapsed / TAU_RATE).min(1.0));
         predicted.rate + gain.clamp_abs(Rate::from_ratio(RATE_PACE * elapsed))
     }
@@ -426,9 +436,18 @@ fn phase(reading: &Reading, map: &Map<Wheel, Cluster>) -> Offset {
 
 /// The rate of cluster time against the wheel as the median of what the members' crystals say,
 /// each corrected by what it remembers.
+///
+/// Members whose rate is hardly known (beside the middle one of how well the rates are known) have
+/// no say: their word is noise.
 fn free_rate(readings: &[Reading]) -> Rate {
-    let mut ppb: Vec<_> =
-        readings.iter().map(|r| r.saved.unwrap_or_default().on_top_of(r.rate).as_ppb()).collect();
+    let mut sigmas: Vec<_> = readings.iter().map(|r| r.rate_sigma.abs().as_ppb()).collect();
+    sigmas.sort_unstable_by(f64::total_cmp);
+    let most = sigmas.get(sigmas.len() / 2).map_or(0.0, |sigma| HARDLY_KNOWN * sigma);
+    let mut ppb: Vec<_> = readings
+        .iter()
+        .filter(|r| r.rate_sigma.abs().as_ppb() <= most)
+        .map(|r| r.saved.unwrap_or_default().on_top_of(r.rate).as_ppb())
+        .collect();
     ppb.sort_unstable_by(f64::total_cmp);
     match ppb.len() {
         0 => Rate::ZERO,

@@ -16,10 +16,17 @@ pub struct Bounds {
     pub checks: u64,
     /// How often the clock was further from cluster time than its bound said.
     pub violations: u64,
+    /// How often a bound was not looked at, because the oscillator that it is made with had jumped
+    /// since it was published, two rounds ago at most.
+    pub left_out: u64,
     /// Median of the bound.
     pub p50_s: f64,
     /// Median of the clock's error against cluster time.
     pub error_p50_s: f64,
+    /// Root mean square of that error.
+    pub error_rms_s: f64,
+    /// The greatest such error.
+    pub error_max_s: f64,
     /// Median of bound/error.
     pub tightness_p50: f64,
 }
@@ -59,6 +66,7 @@ impl ClusterTime {
 #[derive(Debug, Default)]
 pub(super) struct BoundsBook {
     violations: u64,
+    left_out: u64,
     bounds: Vec<u64>,
     errors: Vec<u64>,
     tightness: Vec<f64>,
@@ -75,19 +83,31 @@ impl BoundsBook {
         self.tightness.push(bound.as_nanos() as f64 / nanos as f64);
     }
 
+    /// Does not look at a bound, and counts that.
+    pub(super) fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
     pub(super) fn outcome(mut self) -> Option<Bounds> {
         let middle = self.bounds.len().checked_sub(1)? / 2;
         let median = |of: &mut Vec<u64>| {
             let (_, middle, _) = of.select_nth_unstable(middle);
             Span::from_nanos(*middle).as_secs_f64()
         };
+        let seconds = |nanos: &u64| Span::from_nanos(*nanos).as_secs_f64();
+        let squares: f64 = self.errors.iter().map(|error| seconds(error).powi(2)).sum();
+        let error_rms_s = (squares / self.errors.len() as f64).sqrt();
+        let error_max_s = self.errors.iter().max().map_or(0.0, seconds);
         let (p50_s, error_p50_s) = (median(&mut self.bounds), median(&mut self.errors));
         let (_, tightness, _) = self.tightness.select_nth_unstable_by(middle, f64::total_cmp);
         Some(Bounds {
             checks: self.bounds.len() as u64,
             violations: self.violations,
+            left_out: self.left_out,
             p50_s,
             error_p50_s,
+            error_rms_s,
+            error_max_s,
             tightness_p50: *tightness,
         })
     }
@@ -106,8 +126,11 @@ mod tests {
         }
         book.look(Span::from_secs(1), micros(10), micros(20));
         book.look(Span::from_secs(1), micros(10), micros(26));
+        book.leave_out();
         let bounds = book.outcome().unwrap();
         assert_eq!((bounds.checks, bounds.violations), (7, 4));
+        assert_eq!((bounds.left_out, bounds.error_max_s), (1, 30e-6));
+        assert!((bounds.error_rms_s - 19.14e-6).abs() < 0.1e-6, "{}", bounds.error_rms_s);
         assert_eq!((bounds.p50_s, bounds.error_p50_s), (10e-6, 20e-6));
         assert_eq!(BoundsBook::default().outcome(), None);
     }

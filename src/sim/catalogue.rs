@@ -26,7 +26,7 @@ const NAMED: [(&str, &str); 32] = [
     ("partition", "quiet; two of seven, the master one of them, are cut off for ten minutes"),
     ("ensemble", "five equal clocks on an idle network for four hours"),
     ("liars-rate", "two of seven begin to run 0.2 ppm fast at half time"),
-    ("liars-time", "two of seven give stamps that are wrong by up to 5 ms at random"),
+    ("liars-time", "two of seven begin to give stamps that are up to 5 ms wrong at half time"),
     ("joiner", "a sixth, 10 ms off, joins at half time"),
     ("stamps", "quiet, with the noise of a kernel's stamps"),
     ("daemon", "quiet, where only the daemon itself can read the clock"),

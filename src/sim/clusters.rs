@@ -73,9 +73,9 @@ fn arrange(scenario: &mut Scenario) {
             }
         }
         "liars-time" => {
-            for liar in &mut nodes[5..] {
-                liar.faulty = true;
-                liar.driver.noise.scatter = Span::from_millis(5);
+            for liar in [5, 6] {
+                nodes[liar].faulty = true;
+                at_half(liar, What::Scatter(Span::from_millis(5)));
             }
         }
         "joiner" => {

@@ -59,6 +59,10 @@ pub(super) struct Machine {
     boots: u32,
     seed: u64,
     index: usize,
+    /// From when on stamps are wrong at random, and by how much.
+    scatters: Vec<(Time<True>, Span)>,
+    /// When the oscillator jumps.
+    jumps: Vec<Time<True>>,
     shows: ClockKind,
     /// Whose identity it has; its own, unless it was cloned.
     like: usize,
@@ -85,11 +89,16 @@ impl Machine {
         let course = Course { origin, rate, wander: node.wander, sway: node.sway };
         let wander = Dice::new(seed, Purpose::Wander(index));
         let mut oscillator = Oscillator::new(course, scenario.duration, wander);
+        let (mut scatters, mut jumps) = (Vec::new(), Vec::new());
         for incident in scenario.incidents.iter().filter(|i| i.node == index) {
             let at = Time::from_nanos(0) + incident.at;
             match incident.what {
-                What::Jump(by) => oscillator.jump(at, by),
                 What::Drift(rate) => oscillator.drift(at, rate),
+                What::Scatter(by) => scatters.push((at, by)),
+                What::Jump(by) => {
+                    oscillator.jump(at, by);
+                    jumps.push(at);
+                }
                 _ => {}
             }
         }
@@ -108,6 +117,8 @@ impl Machine {
             boots: 0,
             seed,
             index,
+            scatters,
+            jumps,
             shows: node.shows,
             like: index,
             pause: None,
@@ -122,6 +133,11 @@ impl Machine {
     /// What the node shows at `t` minus what it should.
     pub(super) fn error(&self, t: Time<True>) -> Offset {
         self.clock.reading(self.local(t)) - EPOCH - Offset::from_nanos(t.as_nanos())
+    }
+
+    /// Whether the free-running clock has jumped after `since`, until `t`.
+    pub(super) fn jumped(&self, since: Time<True>, t: Time<True>) -> bool {
+        self.jumps.iter().any(|&at| since < at && at <= t)
     }
 
     /// What the node shows at `t`.
@@ -237,7 +253,7 @@ impl Machine {
             Source::Daemon => self.local(seen),
             Source::Kernel | Source::Hardware => self.local(t),
         };
-        let (delay, error) = self.noise();
+        let (delay, error) = self.noise(t);
         (Stamp { at: at + delay + error, source: self.driver.stamps }, seen)
     }
 
@@ -247,7 +263,7 @@ impl Machine {
         if self.driver.stamps == Source::Daemon {
             return None;
         }
-        let (delay, error) = self.noise();
+        let (delay, error) = self.noise(t);
         let stamp = Stamp { at: self.local(t) - delay + error, source: self.driver.stamps };
         Some((stamp, t + self.wait()))
     }
@@ -260,8 +276,10 @@ impl Machine {
     }
 
     /// What a stamp has of delay, and of error beyond that.
-    fn noise(&mut self) -> (Span, Offset) {
+    fn noise(&mut self, t: Time<True>) -> (Span, Offset) {
         let StampNoise { jitter, scatter, early } = self.driver.noise;
+        let later = self.scatters.iter().rev().find(|&&(from, _)| from <= t);
+        let scatter = later.map_or(scatter, |&(_, by)| by);
         let (mut delay, mut error) = (0.0, 0.0);
         if jitter > Span::ZERO {
             delay = jitter.as_secs_f64() * self.dice.exponential();

@@ -117,6 +117,9 @@ pub struct Member {
     pub error_max_s: f64,
     /// What it shows minus the healthy nodes' mean, at the end.
     pub error_end_s: f64,
+    /// The rate of its oscillator against the truth, after the warm-up; none for a faulty node or
+    /// one whose daemon did not run throughout.
+    pub oscillator_rate: Option<f64>,
     /// How often its clock was stepped.
     pub steps: u64,
     /// Datagrams that its daemon received, of its last boot.

@@ -127,6 +127,7 @@ impl Record {
                 error_rms_s,
                 error_max_s,
                 error_end_s,
+                oscillator_rate: score.oscillator_rate(index),
                 steps: self.steps[index],
                 received: counters.map_or(0, |counters| counters.received),
                 sent: counters.map_or(0, |counters| counters.sent),

@@ -48,7 +48,7 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(f64)) -> Out
         record.look(t, &samples);
         if t >= bounds_due {
             bounds_due = bounds_due + BOUNDS_EVERY;
-            look_at_bounds(&mut bounds, &world, &samples, t);
+            look_at_bounds(&mut bounds, scenario, &world, &samples, t);
         }
         if look % (looks / 100).max(1) == 0 {
             progress(look as f64 / looks as f64);
@@ -59,7 +59,13 @@ pub fn run(scenario: &Scenario, seed: u64, progress: &mut dyn FnMut(f64)) -> Out
 }
 
 /// The slaves' published bounds against their distance from cluster time.
-fn look_at_bounds(book: &mut BoundsBook, world: &World<'_>, samples: &[Sample], t: Time<True>) {
+fn look_at_bounds(
+    book: &mut BoundsBook,
+    scenario: &Scenario,
+    world: &World<'_>,
+    samples: &[Sample],
+    t: Time<True>,
+) {
     let Some(cluster) = &world.cluster else { return };
     let (master, cluster) = (cluster.node, cluster.error(&world.machines[cluster.node], t));
     for (index, (machine, sample)) in world.machines.iter().zip(samples).enumerate() {
@@ -67,7 +73,13 @@ fn look_at_bounds(book: &mut BoundsBook, world: &World<'_>, samples: &[Sample], 
             continue;
         }
         if let Some((since, quality)) = machine.quality.filter(|_| sample.counts) {
-            book.look(t.since(since), quality.max_error, (sample.error - cluster).abs());
+            let age = t.since(since);
+            // Until the next adjust nobody can know of a jump of the clock itself.
+            if machine.jumped(since, t) && age <= scenario.interval.times(2) {
+                book.leave_out();
+                continue;
+            }
+            book.look(age, quality.max_error, (sample.error - cluster).abs());
         }
     }
 }

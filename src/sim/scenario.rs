@@ -106,6 +106,8 @@ pub enum What {
     Jump(Offset),
     /// Its oscillator runs so much faster from now on.
     Drift(Rate),
+    /// Its stamps are wrong by a uniform ± this from now on.
+    Scatter(Span),
     /// Its packets take longer.
     Delay {
         /// Which of them.

@@ -135,6 +135,11 @@ impl Score {
         slope(&self.means) / MEAN_EVERY.as_secs_f64()
     }
 
+    pub(super) fn oscillator_rate(&self, node: usize) -> Option<f64> {
+        let errors = &self.oscillators[node];
+        (errors.len() > 1).then(|| slope(errors) / MEAN_EVERY.as_secs_f64())
+    }
+
     pub(super) fn stability(&self) -> Vec<Stability> {
         let tau0 = MEAN_EVERY.as_secs_f64();
         let rate = slope(&self.means);

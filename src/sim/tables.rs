@@ -114,6 +114,7 @@ pub(super) struct IncidentTable {
     node: usize,
     jump: Option<In<Offset>>,
     drift: Option<In<Rate>>,
+    scatter: Option<In<Span>>,
     delay: Option<DelayTable>,
     cut: Option<CutTable>,
     apart: Option<ApartTable>,
@@ -288,6 +289,7 @@ impl IncidentTable {
         let mut happens = Vec::new();
         happens.extend(self.jump.map(|by| What::Jump(by.0)));
         happens.extend(self.drift.map(|rate| What::Drift(rate.0)));
+        happens.extend(self.scatter.map(|by| What::Scatter(by.0)));
         happens.extend(self.delay.map(|delay| What::Delay {
             way: delay.way.into(),
             add: delay.add.map_or(Span::ZERO, |add| add.0),
@@ -310,7 +312,9 @@ impl IncidentTable {
             Daemon::Start => What::Start,
         }));
         let [what] = happens[..] else {
-            return Err("an incident is one of jump, drift, delay, cut, apart, daemon".to_owned());
+            return Err(
+                "an incident is one of jump, drift, scatter, delay, cut, apart, daemon".to_owned()
+            );
         };
         Ok(Incident { at: self.at.0, node: index(scenario, self.node)?, what })
     }

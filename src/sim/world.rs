@@ -177,6 +177,7 @@ impl<'a> World<'a> {
                 What::Start => Blow::Start,
                 What::Jump(_)
                 | What::Drift(_)
+                | What::Scatter(_)
                 | What::Delay { .. }
                 | What::Cut { .. }
                 | What::Apart { .. } => continue,

@@ -66,6 +66,8 @@ pub(super) enum Unit {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Spread {
     pub(super) rms_s: f64,
+    /// The greatest of the seeds; at burst 4 of those that bounds were looked at with.
+    pub(super) rms_worst_s: f64,
     pub(super) p99_s: f64,
     pub(super) max_s: f64,
     /// None: never for good.
@@ -88,6 +90,9 @@ pub(super) struct PairRow {
     /// RMS and maximum.
     pub(super) burst_1_s: [f64; 2],
     pub(super) burst_4_s: [f64; 2],
+    /// The same of what the slave shows against cluster time as the master has it.
+    pub(super) estimate_1_s: [f64; 2],
+    pub(super) estimate_4_s: [f64; 2],
     pub(super) claims: Vec<Claim>,
 }
 
@@ -95,8 +100,12 @@ pub(super) struct PairRow {
 pub(super) struct EventRow {
     pub(super) scenario: &'static str,
     pub(super) max_s: f64,
+    /// The greatest of the seeds that bounds were looked at with.
+    pub(super) max_worst_s: f64,
     /// How long after the event it was below 2 µs for good; none: never, or never was above.
     pub(super) recovered_s: Option<f64>,
+    /// The same of the worst seed.
+    pub(super) recovered_worst_s: Option<f64>,
     pub(super) claims: Vec<Claim>,
 }
 
@@ -105,6 +114,8 @@ pub(super) struct BoundRow {
     pub(super) scenario: &'static str,
     pub(super) checks: u64,
     pub(super) violations: u64,
+    /// Not looked at: the clock itself had jumped since the bound was published.
+    pub(super) left_out: u64,
     pub(super) bound_p50_s: f64,
     pub(super) error_p50_s: f64,
     /// Median of bound/error.
@@ -122,8 +133,11 @@ pub(super) fn cases() -> Vec<Case> {
         Case::of("liars-rate", 4),
         Case::changed("liars-rate", Change::WithoutFaulty, 4),
         Case::changed("liars-rate", Change::WithoutIncidents, 4),
+        Case::changed("liars-rate", Change::FromTheStart, 4),
         Case::of("liars-time", 4),
         Case::changed("liars-time", Change::WithoutFaulty, 4),
+        Case::changed("liars-time", Change::WithoutIncidents, 4),
+        Case::changed("liars-time", Change::FromTheStart, 4),
         Case::of("joiner", 4),
         Case::changed("joiner", Change::LateBehind, 4),
         Case::changed("joiner", Change::WithoutLate, 4),
@@ -187,12 +201,18 @@ fn middle(runs: &Runs, case: Case, of: impl Fn(&Outcome) -> f64) -> f64 {
     median(runs.of(case).map(of)).expect("there is a seed")
 }
 
+/// The greatest over all seeds there are.
+fn worst(runs: &Runs, case: Case, of: impl Fn(&Outcome) -> f64) -> f64 {
+    runs.bounded(case).map(of).fold(0.0, f64::max)
+}
+
 fn spread(runs: &Runs, case: Case) -> Spread {
     let settled = |of: fn(&Outcome) -> Option<f64>| {
         Some(middle(runs, case, |o| of(o).unwrap_or(f64::INFINITY))).filter(|at| at.is_finite())
     };
     Spread {
         rms_s: middle(runs, case, |o| o.spread_rms_s),
+        rms_worst_s: worst(runs, case, |o| o.spread_rms_s),
         p99_s: middle(runs, case, |o| o.spread_p99_s),
         max_s: middle(runs, case, |o| o.spread_max_s),
         settled_below_100us_s: settled(|o| o.settled_below_100us_s),
@@ -222,6 +242,9 @@ fn cluster(runs: &Runs, of: &peers::Cluster) -> ClusterRow {
         hold(burst, "p99/RMS", kind, unit, |o| o.spread_p99_s / o.spread_rms_s, p99);
         hold(burst, "max/RMS", kind, unit, |o| o.spread_max_s / o.spread_rms_s, max);
     }
+    for (burst, most) in of.wander.into_iter().flat_map(|[one, four]| [(1, one), (4, four)]) {
+        hold(burst, "wander", Kind::Limit, Unit::Seconds, |o| o.wander_s, most);
+    }
     if let Some([first, second]) = of.settled {
         let (kind, unit) = (Kind::Limit, Unit::Seconds);
         let below_100us: fn(&Outcome) -> f64 = |o| o.settled_below_100us_s.unwrap_or(f64::INFINITY);
@@ -242,7 +265,11 @@ fn pair(runs: &Runs, of: &peers::Pair) -> PairRow {
     let mut hold = |burst: u8, [rms, max]: Error| {
         let figures: [(_, Figure, _); 2] =
             [("RMS", |o| o.spread_rms_s, rms), ("max", |o| o.spread_max_s, max)];
-        for (what, value, prototype) in figures {
+        let of_estimate: [(_, Figure, _); 2] = [
+            ("RMS against cluster time", |o| estimate(o)[0], rms),
+            ("max against cluster time", |o| estimate(o)[1], max),
+        ];
+        for (what, value, prototype) in figures.into_iter().chain(of_estimate) {
             let Some(prototype) = prototype else { continue };
             let values = runs.of(Case::of(name, burst)).map(value);
             let about = format!("{name}, burst {burst}: {what}");
@@ -256,7 +283,17 @@ fn pair(runs: &Runs, of: &peers::Pair) -> PairRow {
         let case = Case::of(name, burst);
         [middle(runs, case, |o| o.spread_rms_s), middle(runs, case, |o| o.spread_max_s)]
     });
-    PairRow { scenario: name, burst_1_s, burst_4_s, claims }
+    let [estimate_1_s, estimate_4_s] = [1, 4].map(|burst| {
+        let case = Case::of(name, burst);
+        [0, 1].map(|which| middle(runs, case, |o| estimate(o)[which]))
+    });
+    PairRow { scenario: name, burst_1_s, burst_4_s, estimate_1_s, estimate_4_s, claims }
+}
+
+/// RMS and maximum of what the slave shows against cluster time as the master has it.
+fn estimate(outcome: &Outcome) -> [f64; 2] {
+    let error = outcome.bounds.map(|bounds| [bounds.error_rms_s, bounds.error_max_s]);
+    error.unwrap_or([f64::INFINITY; 2])
 }
 
 fn event(runs: &Runs, name: &'static str, prototype: Option<f64>) -> EventRow {
@@ -267,11 +304,15 @@ fn event(runs: &Runs, name: &'static str, prototype: Option<f64>) -> EventRow {
         Claim::new(about, Kind::Limit, Unit::Seconds, values, most)
     });
     let claims = claims.collect();
-    let below = middle(runs, case, |o| o.settled_below_2us_s.unwrap_or(f64::INFINITY));
+    let settled = |o: &Outcome| o.settled_below_2us_s.unwrap_or(f64::INFINITY);
+    let recovered =
+        |below: f64| Some(below - THEN).filter(|after| after.is_finite() && *after > 0.0);
     EventRow {
         scenario: name,
         max_s: middle(runs, case, |o| o.spread_max_s),
-        recovered_s: Some(below - THEN).filter(|after| after.is_finite() && *after > 0.0),
+        max_worst_s: worst(runs, case, |o| o.spread_max_s),
+        recovered_s: recovered(middle(runs, case, settled)),
+        recovered_worst_s: recovered(worst(runs, case, settled)),
         claims,
     }
 }
@@ -286,18 +327,19 @@ fn ensemble(runs: &Runs) -> Vec<Claim> {
     });
     let about = "ensemble: ADEV of cluster time over 100 s / that of the best clock";
     let mut claims = vec![limit(about, Unit::Ratio, of_best.collect(), peers::ADEV_OF_BEST)];
-    for (name, honest) in
-        [("liars-rate", Change::WithoutIncidents), ("liars-time", Change::WithoutFaulty)]
-    {
+    for name in ["liars-rate", "liars-time"] {
         let with = Case::of(name, 4);
         let without = Case::changed(name, Change::WithoutFaulty, 4);
         let ratio = runs.both(with, without).map(|(a, b)| a.spread_rms_s / b.spread_rms_s);
         let about = format!("{name}: the others' RMS / that without the two");
         claims.push(limit(&about, Unit::Ratio, ratio.collect(), peers::WITH_LIARS));
-        let honest = Case::changed(name, honest, 4);
+        let honest = Case::changed(name, Change::WithoutIncidents, 4);
         let shift = runs.both(with, honest).map(|(a, b)| rate_shift(a, b));
         let about = format!("{name}: shift of the rate of cluster time");
         claims.push(limit(&about, Unit::Rate, shift.collect(), peers::LIARS_RATE));
+        let beyond = runs.of(Case::changed(name, Change::FromTheStart, 4)).map(beyond_the_honest);
+        let about = format!("{name} from the start: rate beyond the honest clocks' range");
+        claims.push(limit(&about, Unit::Rate, beyond.collect(), peers::LIARS_RATE));
     }
     let without = Case::changed("joiner", Change::WithoutLate, 4);
     for (by, change) in [("+10 ms", Change::None), ("-10 ms", Change::LateBehind)] {
@@ -309,8 +351,15 @@ fn ensemble(runs: &Runs) -> Vec<Claim> {
     claims
 }
 
-/// How much more the mean's rate changes from the second 20 min to the third than in the other run:
-/// which rate a cluster begins with depends on who is in it, and is no one's error.
+/// How far the rate of cluster time is outside the range of the honest members' oscillators; zero
+/// inside it.
+fn beyond_the_honest(outcome: &Outcome) -> f64 {
+    let rates = outcome.members.iter().filter_map(|member| member.oscillator_rate);
+    let (least, greatest) = rates.fold((f64::MAX, f64::MIN), |(a, b), r| (a.min(r), b.max(r)));
+    (outcome.cluster_rate - greatest).max(least - outcome.cluster_rate).max(0.0)
+}
+
+/// How much more the mean's rate changes from the second 20 min to the third than in the other run.
 fn rate_shift(with: &Outcome, without: &Outcome) -> f64 {
     let apart: Vec<f64> = apart(with, without).collect();
     let (before, after) = apart.split_at(apart.len() * 2 / 5);
@@ -339,6 +388,7 @@ fn bound(runs: &Runs, case: Case) -> BoundRow {
         scenario: case.scenario,
         checks: all().map(|bounds| bounds.checks).sum(),
         violations: all().map(|bounds| bounds.violations).sum(),
+        left_out: all().map(|bounds| bounds.left_out).sum(),
         bound_p50_s: middle(|bounds| bounds.p50_s),
         error_p50_s: middle(|bounds| bounds.error_p50_s),
         tightness_p50: middle(|bounds| bounds.tightness_p50),

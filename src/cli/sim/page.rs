@@ -54,10 +54,12 @@ fn clusters(of: &Accuracy) -> String {
         "p99",
         "max",
         "burst 1 rms",
+        "worst",
         "p99",
         "max",
         "limit",
         "burst 4 rms",
+        "worst",
         "p99",
         "max",
         "limit",
@@ -66,13 +68,15 @@ fn clusters(of: &Accuracy) -> String {
         "met",
     ];
     let row = |(row, peer): (&ClusterRow, &super::peers::Cluster)| {
-        let three = |spread: Spread| [spread.rms_s, spread.p99_s, spread.max_s].map(micros);
+        let four = |spread: Spread| {
+            [spread.rms_s, spread.rms_worst_s, spread.p99_s, spread.max_s].map(micros)
+        };
         let limit = |most: Option<f64>| most.map_or_else(none, micros);
         let mut cells = vec![row.scenario.to_owned()];
         cells.extend([peer.peer.rms, peer.peer.p99, peer.peer.max].map(micros));
-        cells.extend(three(row.burst_1));
+        cells.extend(four(row.burst_1));
         cells.push(limit(peer.limit_1));
-        cells.extend(three(row.burst_4));
+        cells.extend(four(row.burst_4));
         cells.push(limit(peer.limit_4));
         cells.push(mark(&row.claims, Kind::Limit));
         cells.push(limit(peer.aim_4));
@@ -92,6 +96,7 @@ fn settling(of: &Accuracy) -> String {
         "burst 4 < 100 µs",
         "< 2 µs",
         "wander",
+        "wander at most",
     ];
     let row = |(row, peer): (&ClusterRow, &super::peers::Cluster)| {
         let three = |of: Spread| {
@@ -103,6 +108,8 @@ fn settling(of: &Accuracy) -> String {
         let mut cells = vec![row.scenario.to_owned(), format!("{:.0} s", peer.peer.settled)];
         cells.extend(three(row.burst_1));
         cells.extend(three(row.burst_4));
+        let most = |[one, four]: [f64; 2]| format!("{}/{} µs", micros(one), micros(four));
+        cells.push(peer.wander.map_or_else(none, most));
         cells
     };
     grid(&header, of.clusters.iter().zip(&CLUSTERS).map(row).collect())
@@ -116,8 +123,10 @@ fn pairs(of: &Accuracy) -> String {
         "ptp4l",
         "prototype 1/s",
         "burst 1",
+        "to cluster time",
         "prototype 4/s",
         "burst 4",
+        "to cluster time",
         "met",
     ];
     let row = |(row, peer): (&PairRow, &super::peers::Pair)| {
@@ -129,8 +138,10 @@ fn pairs(of: &Accuracy) -> String {
             theirs(peer.ptp4l),
             theirs(peer.prototype_1),
             ours(row.burst_1_s),
+            ours(row.estimate_1_s),
             theirs(peer.prototype_4),
             ours(row.burst_4_s),
+            ours(row.estimate_4_s),
             mark(&row.claims, Kind::Limit),
         ]
     };
@@ -138,13 +149,24 @@ fn pairs(of: &Accuracy) -> String {
 }
 
 fn events(of: &Accuracy) -> String {
-    let header = ["scenario", "prototype's worst", "worst", "below 2 µs after", "met"];
+    let header = [
+        "scenario",
+        "prototype's worst",
+        "worst",
+        "worst seed",
+        "below 2 µs after",
+        "worst seed",
+        "met",
+    ];
+    let after = |at: Option<f64>| at.map_or_else(none, |after| format!("{after:.1} s"));
     let row = |(row, &(_, prototype)): (&super::figures::EventRow, &(&str, Option<f64>))| {
         vec![
             row.scenario.to_owned(),
             prototype.map_or_else(none, |worst| format!("{} µs", micros(worst))),
             format!("{} µs", micros(row.max_s)),
-            row.recovered_s.map_or_else(none, |after| format!("{after:.1} s")),
+            format!("{} µs", micros(row.max_worst_s)),
+            after(row.recovered_s),
+            after(row.recovered_worst_s),
             mark(&row.claims, Kind::Limit),
         ]
     };
@@ -167,11 +189,20 @@ fn ensemble(of: &Accuracy) -> String {
 }
 
 fn bounds(of: &Accuracy) -> String {
-    let header = ["scenario", "looked at", "broken", "bound p50", "error p50", "bound/error p50"];
+    let header = [
+        "scenario",
+        "looked at",
+        "left out",
+        "broken",
+        "bound p50",
+        "error p50",
+        "bound/error p50",
+    ];
     let row = |row: &super::figures::BoundRow| {
         vec![
             row.scenario.to_owned(),
             row.checks.to_string(),
+            row.left_out.to_string(),
             row.violations.to_string(),
             format!("{} µs", micros(row.bound_p50_s)),
             format!("{} µs", micros(row.error_p50_s)),
@@ -263,6 +294,24 @@ fn grid(header: &[&str], rows: Vec<Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_whole_table_can_be_made_and_has_no_hole() {
+        let (cases, bounded) = (super::super::figures::cases(), super::super::figures::bounded());
+        let minute = Some(crate::time::Span::from_secs(60));
+        let runs = super::super::runs::Runs::new(&cases, &bounded, 3..=3, minute, &|_, _| {});
+        let accuracy = Accuracy::new(&runs);
+        let document = document(&accuracy);
+        assert!(!document.contains('{'), "a hole was left");
+        assert!(document.contains("--seeds 3..3"));
+        for name in crate::sim::Scenario::names() {
+            assert!(document.contains(&format!("| {name} ")), "{name} has no row");
+        }
+        // A minute is too short for every limit: what is missed must be said.
+        assert!(!accuracy.missed.is_empty() && document.contains("\nMissed:\n"));
+        assert!(!tables(&accuracy).is_empty());
+        assert!(serde_json::to_string(&accuracy).is_ok_and(|json| json.contains("\"missed\"")));
+    }
 
     #[test]
     fn a_table_can_be_read_as_it_is() {

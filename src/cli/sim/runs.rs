@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::sim::{Draw, Outcome, Scenario, run};
-use crate::time::Offset;
+use crate::time::{Offset, Span};
 
 /// How a named scenario is changed, to be held against itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub(super) enum Change {
     WithoutFaulty,
     /// Nothing happens to anyone.
     WithoutIncidents,
+    /// What happens does so at the very start.
+    FromTheStart,
     /// Whoever starts late does not start at all.
     WithoutLate,
     /// Whoever starts late is as far off to the other side.
@@ -41,10 +43,14 @@ impl Case {
         Self { scenario, change, burst }
     }
 
-    fn scenario(self) -> Scenario {
+    fn scenario(self, lasting: Option<Span>) -> Scenario {
         let mut scenario = Scenario::named(self.scenario).expect("the table names what there is");
         scenario.burst = self.burst;
-        let is_late = |start: Option<_>| start.is_none_or(|at| at > crate::time::Span::ZERO);
+        if let Some(duration) = lasting {
+            scenario = scenario.lasting(duration);
+            scenario.warm_up = duration.over(4);
+        }
+        let is_late = |start: Option<_>| start.is_none_or(|at| at > Span::ZERO);
         match self.change {
             Change::None => {}
             Change::WithoutFaulty => {
@@ -53,6 +59,9 @@ impl Case {
                 scenario.incidents.retain(|incident| incident.node < nodes);
             }
             Change::WithoutIncidents => scenario.incidents.clear(),
+            Change::FromTheStart => {
+                scenario.incidents.iter_mut().for_each(|incident| incident.at = Span::ZERO);
+            }
             Change::WithoutLate => scenario.nodes.retain(|node| !is_late(node.starts)),
             Change::LateBehind => {
                 for node in scenario.nodes.iter_mut().filter(|node| is_late(node.starts)) {
@@ -78,18 +87,20 @@ pub(super) struct Runs {
 
 impl Runs {
     /// Runs `cases` with each of `seeds`, and those `bounded` with four times as many seeds, on
-    /// all processors. `progress` is told how many of how many runs are done.
+    /// all processors, each over another length where that is `lasting`. `progress` is told how
+    /// many of how many runs are done.
     pub(super) fn new(
         cases: &[Case],
         bounded: &[Case],
         seeds: RangeInclusive<u64>,
+        lasting: Option<Span>,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Self {
         let bound_seeds = four_times(&seeds);
         let all = cases.iter().flat_map(|&case| seeds.clone().map(move |seed| (case, seed)));
         let more =
             bounded.iter().flat_map(|&case| bound_seeds.clone().map(move |seed| (case, seed)));
-        let outcomes = in_parallel(all.chain(more).collect(), progress);
+        let outcomes = in_parallel(all.chain(more).collect(), lasting, progress);
         Self { outcomes, seeds, bound_seeds }
     }
 
@@ -126,6 +137,7 @@ fn four_times(seeds: &RangeInclusive<u64>) -> RangeInclusive<u64> {
 
 fn in_parallel(
     jobs: Vec<(Case, u64)>,
+    lasting: Option<Span>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> BTreeMap<(Case, u64), Outcome> {
     let mut jobs = jobs;
@@ -135,7 +147,7 @@ fn in_parallel(
     let outcomes = Mutex::new(BTreeMap::new());
     let work = || {
         while let Some(&(case, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut outcome = run(&case.scenario(), seed, &mut |_| {});
+            let mut outcome = run(&case.scenario(lasting), seed, &mut |_| {});
             outcome.events = Vec::new();
             outcomes.lock().expect("no run panics").insert((case, seed), outcome);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
@@ -181,7 +193,7 @@ mod tests {
     #[test]
     fn a_change_takes_away_what_it_says() {
         let nodes = |scenario, change| {
-            let changed = Case::changed(scenario, change, 4).scenario();
+            let changed = Case::changed(scenario, change, 4).scenario(None);
             assert_eq!(changed.check(), Ok(()));
             (changed.nodes.len(), changed.incidents.len())
         };
@@ -189,7 +201,7 @@ mod tests {
         assert_eq!(nodes("liars-rate", Change::WithoutFaulty), (5, 0));
         assert_eq!(nodes("liars-rate", Change::WithoutIncidents), (7, 0));
         assert_eq!(nodes("joiner", Change::WithoutLate), (5, 0));
-        let behind = Case::changed("joiner", Change::LateBehind, 4).scenario();
+        let behind = Case::changed("joiner", Change::LateBehind, 4).scenario(None);
         assert_eq!(behind.nodes[5].offset, Draw::Exactly(Offset::from_nanos(-10_000_000)));
     }
 }
