@@ -1,8 +1,8 @@
 //! A second opinion: a track that begins anew beside the one in use.
 //!
 //! Noise and queues explain each other: a filter that has once taken the queues of a busy network
-//! for noise of the stamps learns queues that fit, and no neighbour in its bank is better. So from
-//! time to time, ever more rarely, another starts from what needs no filter (the least and the mean
+//! for noise of the stamps learns queues that fit, and no neighbour in its bank is better. So
+//! while a track is young another starts from what needs no filter (the least and the mean
 //! round trip) and takes over where it foretells the exchanges better.
 
 use super::bank::Bank;
@@ -13,14 +13,14 @@ use super::law::Law;
 use super::wheel::{Home, Witness};
 use super::{Exchange, Flywheel, LEAST_ROUND_TRIP, RATE_REMEMBERED, State};
 
-/// The first rival comes after so many exchanges, each other after so many times as many.
-const FIRST: u32 = 96;
-const RARER: u32 = 4;
+/// A rival comes after so many exchanges, while it may still be that the track has begun badly.
+/// Later the track in use has the longer history, and a rival that begins in a queue has misled.
+const COMES: [u32; 2] = [96, 384];
 /// It learns for so many exchanges before it is compared, and is given up after so many.
 const LEARNS: u32 = 64;
 const LASTS: u32 = 320;
 /// It takes over where it is so much likelier (in ln), and is given up where it is so much less.
-const WINS: f64 = 10.0;
+const WINS: f64 = 20.0;
 const LOSES: f64 = -20.0;
 /// No single exchange tells more than this, or an outlier would decide.
 const MOST: f64 = 3.0;
@@ -43,11 +43,7 @@ pub(super) enum Verdict {
 impl Rival {
     /// Whether one is to begin after so many exchanges.
     pub(super) fn is_due(exchanges: u32) -> bool {
-        let mut due = FIRST;
-        while due < exchanges {
-            due = due.saturating_mul(RARER);
-        }
-        due == exchanges
+        COMES.contains(&exchanges)
     }
 
     /// Begins at `exchange` with what `of` knows without a filter, and with its rate.
