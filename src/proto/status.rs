@@ -64,7 +64,8 @@ pub struct Tracking {
     pub rate: Option<Rate>,
     /// One standard deviation of what is known of cluster time.
     pub sigma: Option<Span>,
-    /// The statistical bound of the offset: [`DEVIATIONS`](super::DEVIATIONS) of them, with age and what remains.
+    /// The statistical bound of the offset: [`DEVIATIONS`](super::DEVIATIONS) of them, with age
+    /// and what remains.
     pub likely_bound: Option<Span>,
     /// The hard bound of the offset.
     pub bound: Option<Span>,

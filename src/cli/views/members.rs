@@ -18,7 +18,7 @@ offset  that clock minus cluster time: + is ahead, - is behind
 ±       five standard deviations of it
 rtt     least round trip of the last round
 weight  its part in the average, 0 to 1
-stamps  who took the times: daemon, kernel or hardware; most, by the worst of four
+stamps  who took most of the times: daemon, kernel or hardware
 a       whether what it says is proven to be its own: y or n
 ";
 
