@@ -17,11 +17,11 @@ fn four_weeks_wear_nothing_out() {
     let (rms, max) = (outcome.spread_rms_s * 1e6, outcome.spread_max_s * 1e6);
     println!("RMS {rms:.3} µs, max {max:.3} µs, {} exchanges", outcome.exchanges);
     assert!(outcome.exchanges > 300_000, "{}", outcome.exchanges);
-    assert!(rms.is_finite() && rms < 1.5, "RMS {rms} µs");
-    assert!(max < 10.0, "max {max} µs");
+    assert!(rms.is_finite() && rms < 3.0, "RMS {rms} µs");
+    assert!(max < 20.0, "max {max} µs");
     let bounds = outcome.bounds.expect("there are slaves");
     assert_eq!(bounds.violations, 0);
-    // It neither collapses nor grows: a one-way delay and what 64 s of wander may do.
-    assert!((20e-6..200e-6).contains(&bounds.p50_s), "{bounds:?}");
+    // It neither collapses nor grows: a one-way delay, and 15 ppm of growth over half a round.
+    assert!((100e-6..1e-3).contains(&bounds.p50_s), "{bounds:?}");
     assert!(outcome.events.iter().all(|e| e.event != "local_stepped" && e.event != "hold"));
 }
