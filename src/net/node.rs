@@ -1,5 +1,8 @@
 //! The loop: waits, hands the core what came, carries out what it asks for.
 
+mod hospitality;
+mod steer;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +19,7 @@ use super::names::Names;
 use super::stamps::Stamps;
 use super::transmit::Transmit;
 use super::{Endpoint, Guest, Moment, NetError, NetStats, Observer, Scene, Signals, Wanted, Wish};
-use crate::clock::{Adjustment, Clock, Oscillator, Quality};
+use crate::clock::{Clock, Oscillator};
 use crate::os::{Inbound, Outbound};
 use crate::proto::{Core, Event, Input, Output, Token as Mark};
 use crate::time::{Local, Map, Shown, Span, Time};
@@ -422,42 +425,6 @@ impl<C: Core, K: Clock> Node<C, K> {
         }
     }
 
-    fn guest_waits(&self) -> bool {
-        self.guest.as_ref().is_some_and(|guest| guest.waits())
-    }
-
-    /// One piece of the guest's work, where the node's own leaves room for it.
-    fn serve_guest(&mut self, observer: &mut dyn Observer) {
-        let moment = self.moment();
-        let Some(guest) = &mut self.guest else { return };
-        let due = guest.waits() || guest.deadline().is_some_and(|due| due <= moment.local);
-        let close = self.core.deadline().is_some_and(|due| due <= moment.local + CLOSE);
-        if !due || close && self.put_off < PATIENCE {
-            self.put_off += u32::from(due);
-            return;
-        }
-        self.put_off = 0;
-        let scene = Scene {
-            moment,
-            core: &self.core,
-            net: &self.stats,
-            clock: self.clock.name(),
-            addr: self.endpoint.local_addr(),
-        };
-        match guest.serve(&scene) {
-            Some(Wish::Order(order)) => self.core.handle(moment.local, Input::Order(order)),
-            Some(Wish::Reload) => self.reload(observer),
-            None => {}
-        }
-    }
-
-    /// What SIGHUP asks for: logs are reopened, keys read anew.
-    fn reload(&mut self, observer: &mut dyn Observer) {
-        if let Some(keys) = observer.hangup(&self.moment()) {
-            self.core.handle(self.oscillator.read(), Input::Keys(&keys));
-        }
-    }
-
     /// A datagram could not be sent; whether it is sent again is the core's affair.
     fn refused(&mut self, error: &io::Error) {
         self.stats.send_errors += 1;
@@ -471,52 +438,6 @@ impl<C: Core, K: Clock> Node<C, K> {
             }
             self.stamps.restart(&self.endpoint);
         }
-    }
-
-    fn steer(&mut self, adjustment: Adjustment, observer: &mut dyn Observer) {
-        if self.may_touch(observer) {
-            match self.clock.steer(self.oscillator.read(), adjustment) {
-                Ok(map) => self.run_on(map, observer),
-                Err(error) => self.failed = Some(NetError::Clock(error)),
-            }
-        }
-    }
-
-    fn publish(&mut self, quality: Quality, observer: &mut dyn Observer) {
-        if self.may_touch(observer)
-            && let Err(error) = self.clock.publish(quality)
-        {
-            self.failed = Some(NetError::Clock(error));
-        }
-    }
-
-    /// The clock has another course.
-    fn run_on(&mut self, map: Map<Local, Shown>, observer: &mut dyn Observer) {
-        self.course = map;
-        self.core.handle(self.oscillator.read(), Input::Steered { map });
-        observer.course(&self.moment(), &self.oscillator.over_raw(&map));
-    }
-
-    /// Looks for other hands on the clock. Where there are any they have the clock to themselves
-    /// from now on, unless it is shared.
-    fn may_touch(&mut self, observer: &mut dyn Observer) -> bool {
-        if self.failed.is_some() {
-            return false;
-        }
-        let now = self.oscillator.read();
-        self.hands.looked(now);
-        let Some(found) = self.clock.interference() else { return true };
-        self.stats.interferences += 1;
-        if self.hands.seen(now) {
-            observer.interference(&self.moment(), &found, self.hands.allowed());
-        }
-        if !self.hands.allowed() {
-            self.failed = Some(NetError::Shared(found));
-            return false;
-        }
-        let map = self.clock.map(now);
-        self.run_on(map, observer);
-        true
     }
 
     /// Lets the core say good-bye, but not for ever.

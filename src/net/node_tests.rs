@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::clock::{ClockError, Interference};
+use crate::clock::{Adjustment, ClockError, Interference, Quality};
 use crate::net::Missing;
 use crate::net::hope::Hope;
 use crate::proto::{Counters, Event, Source, Stamp};

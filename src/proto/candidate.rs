@@ -4,6 +4,7 @@
 //! chance, its counters) goes along. Messages of the election are the election's, lines of the
 //! master's table are kept here, all others are for the role.
 
+mod hearing;
 mod inheritance;
 
 use std::collections::VecDeque;
@@ -21,7 +22,7 @@ use super::settings::{MasterSettings, SlaveSettings};
 use super::slave::Slave;
 use super::status::{self, Contender, Page, Tracking};
 use crate::time::{Local, Map, Shown, Time};
-use crate::wire::{Admission, Buffer, Datagram, Header, Join, Message, NodeId, Term, Welcome};
+use crate::wire::{Buffer, Header, Message, NodeId, Term};
 
 /// What a candidate is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,74 +181,6 @@ impl Candidate {
     fn obeyed(&self, from: SocketAddr, header: &Header) -> Result<crate::time::Span, Drop> {
         let slave = self.standby().ok_or(Drop::WrongRole)?;
         slave.ours(from, header).map(|master| master.interval)
-    }
-
-    fn on_election(
-        &mut self,
-        now: Time<Local>,
-        from: SocketAddr,
-        at: Stamp<Local>,
-        opened: &Opened,
-    ) -> Result<(), Drop> {
-        let datagram = &opened.datagram;
-        let header = &datagram.header;
-        if let Message::Announce(announce) = &datagram.message
-            && matches!(self.role(), Role::Standby(_))
-        {
-            // Whom it obeys is for the slave to say; that somebody reigns is for the election.
-            if opened.proven {
-                let _ = self.take(now, from, at, datagram);
-            } else if let Role::Standby(slave) = self.role_mut() {
-                // It may be a recording: the one that it is of is asked.
-                slave.wonder(now, from, Drop::Unproven);
-            }
-            if self.obeyed(from, header).is_ok() {
-                self.inheritance.brief(now, announce);
-            }
-            self.observe(now);
-        }
-        self.election.hear(now, from, header, &datagram.message);
-        self.call_court();
-        Ok(())
-    }
-
-    fn take(
-        &mut self,
-        now: Time<Local>,
-        from: SocketAddr,
-        at: Stamp<Local>,
-        datagram: &Datagram,
-    ) -> Result<(), Drop> {
-        let header = &datagram.header;
-        match self.role_mut() {
-            Role::Standby(slave) => slave.take(now, from, at, datagram),
-            Role::Master(master) => {
-                master.take(now, from, at, datagram)?;
-                if let Message::Reply(reply) = &datagram.message
-                    && reply.standby
-                {
-                    self.election.enrol(from, header.sender, header.rank);
-                    self.election.support(now, from, header.term);
-                    self.call_court();
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Somebody takes us for a master: tells it where there is one.
-    fn redirect(&mut self, from: SocketAddr, header: &Header, join: &Join) -> Result<(), Drop> {
-        let master = self.standby().and_then(Slave::obeyed).ok_or(Drop::WrongRole)?;
-        let welcome = Welcome {
-            nonce: join.nonce,
-            admission: Admission::Elsewhere(master.addr),
-            interval: master.interval,
-            name: self.settings.master.identity.name.clone(),
-            challenge: 0,
-        };
-        let receiver = Receiver::sender_of(header);
-        self.pending.push_back(Pending::Send(from, receiver, Message::Welcome(welcome)));
-        Ok(())
     }
 
     /// Whom a master announces itself to.

@@ -97,9 +97,7 @@ impl Steering {
 
     /// As [`Steering::bound`], from the statistical figure.
     pub(super) fn likely_bound(&self, now: Time<Local>) -> Option<Span> {
-        let target = self.discipline.target()?;
-        let aged = RHO.gain_over((now - target.map.at).ahead().as_offset()).abs();
-        Some(target.sigma.times(DEVIATIONS) + aged + self.remaining(now).abs())
+        self.aged(now, self.discipline.target()?.sigma.times(DEVIATIONS))
     }
 
     /// The newest target.

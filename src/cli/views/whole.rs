@@ -29,12 +29,13 @@ pub(super) fn cluster(c: &Cluster) -> String {
     let members = members.map(|(all, counted)| format!("{all}, {counted} counted"));
     sheet.line("Members", members.unwrap_or_else(dash));
     sheet.line("Spread", text::span(c.spread_s));
-    let candidates: Vec<_> = c
-        .candidates
-        .iter()
-        .map(|c| format!("{} ({}, rank {})", text::node(&c.node), c.role, c.rank))
-        .collect();
-    sheet.line("Candidates", if candidates.is_empty() { dash() } else { candidates.join(", ") });
+    if c.candidates.is_empty() {
+        sheet.line("Candidates", dash());
+    }
+    for (nth, c) in c.candidates.iter().enumerate() {
+        let of = format!("{} ({}, rank {})", text::node(&c.node), c.role, c.rank);
+        sheet.line(if nth == 0 { "Candidates" } else { "" }, of);
+    }
     let mut page = sheet.end();
     if !c.reigns.is_empty() {
         page.push_str("\nfollowed          master                why\n");

@@ -128,7 +128,6 @@ fn a_minority_does_not_turn_the_wheel() {
         {
             let (rates, with) = run(lie, liars, seed);
             let turned = rates.iter().zip(&honest).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            println!("seed {seed}, {liars} × {lie:?}: {:.1} ppb, q {with:e} ({q:e})", turned * 1e9);
             assert!(turned < 10e-9, "seed {seed}, {lie:?}: the wheel turned by {turned}");
             assert!(with <= 10.1 * q, "seed {seed}, {lie:?}: q went from {q:e} to {with:e}");
         }

@@ -44,7 +44,6 @@ fn alone(node: usize, lasts: u64, kind: Kind) -> (Span, Disaster) {
 
 fn assert_unnoticed(node: usize, lasts: u64, kind: Kind, limit: Span) {
     let (worst, run) = alone(node, lasts, kind);
-    println!("{kind:?} of node{}: the others {worst:?} apart at worst", node + 1);
     assert_eq!(run.broken, None, "{kind:?}");
     assert!(worst < limit, "{kind:?} of node{}: {worst:?}", node + 1);
 }

@@ -137,7 +137,6 @@ fn caught(bug: Bug) -> Option<(u64, Broken)> {
 
 fn assert_caught(bug: Bug, by: Invariant) {
     let (seed, broken) = caught(bug).unwrap_or_else(|| panic!("{bug:?} got through"));
-    println!("{bug:?}: seed {seed} after {} s: {}: {}", broken.at_s, broken.node, broken.what);
     assert_eq!(broken.invariant, by, "{bug:?}, seed {seed}: {broken:?}");
 }
 
@@ -163,8 +162,7 @@ fn a_slave_that_slews_too_fast_is_caught() {
 
 #[test]
 fn a_slave_that_goes_its_own_way_is_caught() {
-    let (seed, broken) = caught(Bug::StandsOff).expect("it is caught");
-    println!("seed {seed}: {broken:?}");
+    assert!(caught(Bug::StandsOff).is_some(), "it got through");
 }
 
 #[test]
