@@ -36,6 +36,7 @@ fn build(revision: &str) -> String {
 }
 
 #[test]
+#[ignore = "takes minutes, cargo-deb, lintian, debootstrap and root: cargo test --test deb -- --ignored"]
 fn the_package_comes_runs_grows_and_goes() {
     if let Some(why) = missing() {
         let required = std::env::var_os("CAMPANILE_REQUIRE_ALL").is_some();
