@@ -397,7 +397,7 @@ fn as_stranger(lab: &Lab) -> Option<Output> {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
     let able = Command::new("setpriv").arg("--version").output().is_ok()
-        && Command::new("python3").arg("--version").output().is_ok();
+        && Command::new("/usr/bin/python3").arg("--version").output().is_ok();
     if !root || !able {
         assert!(std::env::var_os("CAMPANILE_REQUIRE_ALL").is_none(), "needs root and python3");
         println!("skipped: a caller of another user needs root, setpriv and python3");
@@ -408,6 +408,13 @@ fn as_stranger(lab: &Lab) -> Option<Output> {
                    s.sendall(b'{\"do\":\"makestep\"}\\n{\"get\":\"tracking\"}\\n')\n\
                    f=s.makefile()\nprint(f.readline(),f.readline())";
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=0", "--clear-groups", "python3", "-c", program]);
+    command.args([
+        "--reuid=65534",
+        "--regid=0",
+        "--clear-groups",
+        "/usr/bin/python3",
+        "-c",
+        program,
+    ]);
     Some(command.arg(lab.socket("m")).output().unwrap())
 }

@@ -43,7 +43,7 @@ fn master_and_slave_speak_json_in_seconds_and_end_in_order() {
     }
     let stamps = &master.all("slot").last().unwrap()["stamps"];
     let counts = stamps.as_object().unwrap().values().map(|count| count.as_u64().unwrap());
-    assert!(counts.sum::<u64>() > 20, "{stamps}");
+    assert!(counts.sum::<u64>() >= 10, "{stamps}");
     assert!(master.all("report").len() >= 3);
     let end = master.0.last().unwrap();
     assert_eq!(end["event"], "end");

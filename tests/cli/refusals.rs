@@ -173,7 +173,7 @@ fn bad_usage_gets_one_line() {
         (&["check", "--warn", "2ms", "--crit", "1ms"], &["--crit", "--warn"]),
         (&["sim"], &["quiet", "FILE.toml"]),
         (&["sim", "quiet", "--table"], &["SCENARIO", "not allowed together", "--table"]),
-        (&["sim", "quiet", "--seeds", "1..2"], &["not allowed together", "--seeds"]),
+        (&["sim", "quiet", "--seeds", "1..2"], &["--seeds is not for quiet", "allowed is"]),
         (&["sim", "quiet", "--write", "x.md"], &["not allowed together", "--write"]),
         (&["sim", "--seeds", "1..2"], &["--table is missing"]),
         (&["sim", "nosuch"], &["nosuch", "quiet, busy"]),

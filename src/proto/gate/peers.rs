@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::Drop;
-use crate::time::{Local, Time};
+use crate::time::{Local, Span, Time};
 use crate::wire::{BootId, Header, NodeId, Window};
 
 /// Earlier processes of a node that are known to be gone.
 const FORMER: usize = 4;
+/// A process that was followed by another may come back when that one was not heard for so long:
+/// two of one identity, of which one has died. Longer than any challenge is good for, so that no
+/// recorded echo of one does it.
+const GONE: Span = Span::from_secs(32);
 
 #[derive(Debug)]
 struct Peer {
@@ -88,7 +92,10 @@ impl Peers {
         let boot = header.boot;
         if let Some(peer) = self.peers.get_mut(&header.sender) {
             if peer.former.contains(&boot) {
-                return Err(Drop::Replayed);
+                if now.since(peer.heard) < GONE {
+                    return Err(Drop::Replayed);
+                }
+                peer.former.retain(|former| *former != boot);
             }
             if peer.boot != boot {
                 if peer.former.len() == FORMER {

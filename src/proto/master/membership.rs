@@ -46,11 +46,11 @@ impl Master {
             self.welcome(now, from, header, join, Admission::Challenged);
             return Ok(());
         }
-        self.gate.prove(now, from, header)?;
         let place = self.place_of(from, header);
         if place.is_some_and(|place| self.is_twin(place, from, header)) {
             return Err(Drop::Twin);
         }
+        self.gate.prove(now, from, header)?;
         let admission = match place {
             Some(place) => {
                 self.rejoin(place, from, header, join);
