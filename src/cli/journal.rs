@@ -292,13 +292,11 @@ impl Journal {
     fn record(&mut self, now: Time<Local>) {
         let (from, to) = (self.age(self.since), self.age(now));
         let Some(writer) = &mut self.log else { return };
-        match writer.write(&self.book, from, to) {
-            Ok(()) => self.log_failure = None,
-            Err(error) => {
-                let text = error.to_string();
-                self.warn(to, &text);
-                self.log_failure = Some(Failure::failed(text));
-            }
+        if let Err(error) = writer.write(&self.book, from, to) {
+            let text = error.to_string();
+            self.warn(to, &text);
+            // However the next ones fare, this interval is missing.
+            self.log_failure = Some(Failure::failed(text));
         }
     }
 

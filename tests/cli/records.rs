@@ -178,7 +178,7 @@ fn a_full_disk_is_said_and_costs_nothing_that_was_written() {
     pair.signal("-TERM");
     while next()["event"] != "end" {}
     assert_eq!(pair.master.wait().unwrap().code(), Some(1));
-    assert_eq!(exchanges(&log), written);
+    assert!(exchanges(&log) >= written);
 }
 
 #[test]

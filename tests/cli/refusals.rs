@@ -175,7 +175,7 @@ fn bad_usage_gets_one_line() {
         (&["sim", "quiet", "--table"], &["SCENARIO", "not allowed together", "--table"]),
         (&["sim", "quiet", "--seeds", "1..2"], &["--seeds is not for quiet", "allowed is"]),
         (&["sim", "quiet", "--write", "x.md"], &["not allowed together", "--write"]),
-        (&["sim", "--seeds", "1..2"], &["--table is missing"]),
+        (&["sim", "--seeds", "1..2"], &["which scenario?"]),
         (&["sim", "nosuch"], &["nosuch", "quiet, busy"]),
         (&["sim", "missing/lan.toml"], &["missing/lan.toml", "No such file"]),
         (&["report", "missing.hlog"], &["missing.hlog", "No such file"]),
