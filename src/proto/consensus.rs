@@ -12,14 +12,21 @@ use crate::time::{Offset, Span};
 ///
 /// Less than half of the opinions, however far out, cannot move it beyond the others.
 pub fn median(opinions: &[Offset]) -> Option<Offset> {
-    let mut sorted = opinions.to_vec();
-    sorted.sort_unstable();
-    let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        Some(upper)
-    } else {
-        Some(sorted[sorted.len() / 2 - 1].midpoint(upper))
+    let mut halves = opinions.to_vec();
+    let middle = halves.len() / 2;
+    if halves.is_empty() {
+        return None;
     }
+    let odd = halves.len() % 2 == 1;
+    let (lower, &mut upper, _) = halves.select_nth_unstable(middle);
+    if odd { Some(upper) } else { lower.iter().max().map(|lower| lower.midpoint(upper)) }
+}
+
+/// Whether more than half of `all` share a point with each other, of which `intervals` are those
+/// that may: see [`agreeing`], which is asked only where `centre` is not such a point already.
+pub fn majority(all: usize, centre: Offset, intervals: &[(Offset, Span)]) -> bool {
+    let at_centre = intervals.iter().filter(|&&(opinion, bound)| within(opinion, centre, bound));
+    2 * at_centre.count() > all || 2 * agreeing(intervals) > all
 }
 
 /// Whether `opinion` is no further than `tolerance` from `centre`.
@@ -197,6 +204,10 @@ mod tests {
         assert_eq!(agreeing(&[of(0, 10), of(15, 5), of(-40, 5), of(8, 1)]), 2);
         assert_eq!(agreeing(&[of(0, 10), of(5, 10), of(9, 10)]), 3);
         assert_eq!(agreeing(&[]), 0);
+        let apart = [of(0, 10), of(15, 5), of(-40, 5), of(8, 1)];
+        assert!(majority(3, Offset::from_nanos(10), &apart), "they share the centre");
+        assert!(majority(3, Offset::from_nanos(-100), &apart), "they share another point");
+        assert!(!majority(4, Offset::from_nanos(10), &apart));
     }
 
     fn how() -> impl Strategy<Value = Average> {
