@@ -78,9 +78,9 @@ pub(super) struct MasterArgs {
           value_parser = flags::name)]
     reference: Vec<Name>,
 
-    /// The most slaves to take; who else asks is refused; 1 to 10000
+    /// The most slaves to take; who else asks is refused; 1 to 1000000
     #[arg(long, env = "CAMPANILE_MAX_SLAVES", value_name = "COUNT", default_value = "1000",
-          value_parser = |s: &str| flags::count(s, 1, 10_000), allow_hyphen_values = true)]
+          value_parser = |s: &str| flags::count(s, 1, 1_000_000), allow_hyphen_values = true)]
     max_slaves: u32,
 
     #[command(flatten)]

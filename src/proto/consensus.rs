@@ -12,14 +12,21 @@ use crate::time::{Offset, Span};
 ///
 /// Less than half of the opinions, however far out, cannot move it beyond the others.
 pub fn median(opinions: &[Offset]) -> Option<Offset> {
-    let mut sorted = opinions.to_vec();
-    sorted.sort_unstable();
-    let upper = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        Some(upper)
-    } else {
-        Some(sorted[sorted.len() / 2 - 1].midpoint(upper))
+    let mut halves = opinions.to_vec();
+    let middle = halves.len() / 2;
+    if halves.is_empty() {
+        return None;
     }
+    let odd = halves.len() % 2 == 1;
+    let (lower, &mut upper, _) = halves.select_nth_unstable(middle);
+    if odd { Some(upper) } else { lower.iter().max().map(|lower| lower.midpoint(upper)) }
+}
+
+/// Whether more than half of `all` share a point with each other, of which `intervals` are those
+/// that may: see [`agreeing`], which is asked only where `centre` is not such a point already.
+pub fn majority(all: usize, centre: Offset, intervals: &[(Offset, Span)]) -> bool {
+    let at_centre = intervals.iter().filter(|&&(opinion, bound)| within(opinion, centre, bound));
+    2 * at_centre.count() > all || 2 * agreeing(intervals) > all
 }
 
 /// Whether `opinion` is no further than `tolerance` from `centre`.
@@ -96,11 +103,17 @@ pub fn robust_mean(values: &[(f64, f64)]) -> Option<f64> {
     Some(centre + pulled.sum::<f64>() / total)
 }
 
-fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
+/// The middle value, as [`median`] is that of opinions. O(n).
+pub(super) fn middle(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let upper = *values.get(values.len() / 2)?;
-    Some(if values.len() % 2 == 1 { upper } else { (values[values.len() / 2 - 1] + upper) / 2.0 })
+    let half = values.len() / 2;
+    if values.is_empty() {
+        return None;
+    }
+    let odd = values.len() % 2 == 1;
+    let (lower, &mut upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
+    let below = lower.iter().copied().max_by(f64::total_cmp).filter(|_| !odd);
+    Some(below.map_or(upper, |lower| (lower + upper) / 2.0))
 }
 
 /// How much of its weight an opinion keeps that is `u` deviations out.
@@ -233,6 +246,10 @@ mod tests {
         assert_eq!(agreeing(&[of(0, 10), of(15, 5), of(-40, 5), of(8, 1)]), 2);
         assert_eq!(agreeing(&[of(0, 10), of(5, 10), of(9, 10)]), 3);
         assert_eq!(agreeing(&[]), 0);
+        let apart = [of(0, 10), of(15, 5), of(-40, 5), of(8, 1)];
+        assert!(majority(3, Offset::from_nanos(10), &apart), "they share the centre");
+        assert!(majority(3, Offset::from_nanos(-100), &apart), "they share another point");
+        assert!(!majority(4, Offset::from_nanos(10), &apart));
     }
 
     fn how() -> impl Strategy<Value = Average> {

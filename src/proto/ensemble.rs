@@ -8,12 +8,11 @@
 
 mod succession;
 
-use std::collections::BTreeMap;
-
 pub(super) use self::succession::Share;
 use super::consensus::{
-    Weighed, agreeing, average, capped, median, robust_mean, spread, weighted, within,
+    Weighed, average, capped, majority, median, middle, robust_mean, spread, weighted, within,
 };
+use super::index::Table;
 use super::settings::Average;
 use super::track::{Estimate, Wheel};
 use crate::time::{Cluster, Local, Map, Offset, Rate, Remote, Shown, Span, Time};
@@ -123,7 +122,7 @@ impl Member {
 pub struct Ensemble {
     average: Average,
     tolerance: Span,
-    members: BTreeMap<NodeId, Member>,
+    members: Table<Member>,
     cluster: Option<Map<Wheel, Cluster>>,
     rounds: u32,
     started: Time<Wheel>,
@@ -138,13 +137,19 @@ impl Ensemble {
         Self {
             average,
             tolerance,
-            members: BTreeMap::new(),
+            members: Table::new([0; 2]),
             cluster: None,
             rounds: 0,
             started: Time::from_nanos(0),
             held: false,
             held_for: 0,
         }
+    }
+
+    /// The same, with its members kept by a secret.
+    pub(super) fn seeded(mut self, seed: [u64; 2]) -> Self {
+        self.members.reseed(seed);
+        self
     }
 
     /// The flywheel to cluster time; none before the first round with company.
@@ -185,7 +190,8 @@ impl Ensemble {
     }
 
     /// Closes a round at `at` with the readings of all members that can be reached, the master's
-    /// own among them. One reading alone forms no cluster time. O(n log n).
+    /// own among them. One reading alone forms no cluster time. O(n), but for `trimmed` and where no
+    /// majority is near the median: O(n log n).
     pub fn round(&mut self, at: Time<Wheel>, readings: &[Reading]) -> Vec<Verdict> {
         if readings.is_empty() || self.cluster.is_none() && readings.len() < 2 {
             return Vec::new();
@@ -195,23 +201,28 @@ impl Ensemble {
             Some(cluster) if self.rounds > START_ROUNDS => cluster.anchored_at(at),
             _ => self.form(at, readings),
         };
-        let opinions: Vec<_> = readings.iter().map(|r| self.opinion(at, r, &predicted)).collect();
-        let rounds = self.rounds;
-        self.members.retain(|_, member| member.round >= rounds);
+        let seats: Vec<_> = readings.iter().map(|r| self.seat(at, r, &predicted)).collect();
+        let seated = || readings.iter().zip(&seats);
+        let opinions: Vec<_> =
+            seated().map(|(r, &seat)| self.opinion(at, r, &predicted, seat)).collect();
         let centre = median(&opinions).unwrap_or(Offset::ZERO);
-        let mut verdicts = self.judge(at, readings, &opinions, centre);
+        let mut verdicts = self.judge(at, readings, &seats, &opinions, centre);
         self.held = !self.majority(readings, &opinions, centre);
-        let moved = self.average(at, &opinions, centre, &mut verdicts);
+        let moved = self.average(at, &seats, &opinions, centre, &mut verdicts);
         let moved = if self.held { Offset::ZERO } else { moved };
         let pulled = self.pull(at, &predicted, readings, &verdicts);
         let cluster = Map { reads: predicted.reads + moved + pulled, ..predicted };
         self.held_for = if self.held { self.held_for.saturating_add(1) } else { 0 };
         // While it holds, what the members remember is all there is to come back to.
         if !self.held || self.held_for >= HOLD_PATIENCE {
-            self.learn(&cluster, readings, &opinions, centre);
+            self.learn(&cluster, readings, &seats, &opinions, centre);
         }
-        self.cluster =
-            Some(Map { rate: self.rate(at, &predicted, readings, &verdicts), ..cluster });
+        let rate = self.rate(at, &predicted, readings, &seats, &verdicts);
+        self.cluster = Some(Map { rate, ..cluster });
+        let rounds = self.rounds;
+        if self.members.len() > readings.len() {
+            self.members.retain(|member| member.round >= rounds);
+        }
         verdicts
     }
 
@@ -233,16 +244,10 @@ impl Ensemble {
         map
     }
 
-    /// Where cluster time is by this member's clock, minus where it was predicted to be. A member
-    /// that is new agrees by definition.
-    fn opinion(
-        &mut self,
-        at: Time<Wheel>,
-        reading: &Reading,
-        predicted: &Map<Wheel, Cluster>,
-    ) -> Offset {
-        let (now, rounds) = (phase(reading, predicted), self.rounds);
-        let member = self.members.entry(reading.id).or_insert_with(|| Member {
+    /// Where a member sits; one that is new agrees by definition.
+    fn seat(&mut self, at: Time<Wheel>, reading: &Reading, predicted: &Map<Wheel, Cluster>) -> u32 {
+        let now = phase(reading, predicted);
+        let seat = self.members.seat(reading.id, || Member {
             phase: now,
             rate: reading.rate - predicted.rate,
             variance: VARIANCE_FIRST,
@@ -252,33 +257,44 @@ impl Ensemble {
             local: at + reading.offset,
             round: 0,
         });
-        member.round = rounds;
-        now - member.expected(at + reading.offset)
+        self.members.at_mut(seat).round = self.rounds;
+        seat
+    }
+
+    /// Where cluster time is by this member's clock, minus where it was predicted to be.
+    fn opinion(
+        &self,
+        at: Time<Wheel>,
+        reading: &Reading,
+        predicted: &Map<Wheel, Cluster>,
+        seat: u32,
+    ) -> Offset {
+        phase(reading, predicted) - self.members.at(seat).expected(at + reading.offset)
     }
 
     fn judge(
         &mut self,
         at: Time<Wheel>,
         readings: &[Reading],
+        seats: &[u32],
         opinions: &[Offset],
         centre: Offset,
     ) -> Vec<Verdict> {
         let tolerance = self.tolerance;
         let mut verdicts = Vec::with_capacity(readings.len());
-        for (reading, &opinion) in readings.iter().zip(opinions) {
-            let mut standing = Standing::Counted;
-            if let Some(member) = self.members.get_mut(&reading.id) {
-                let limit = if member.probation > 0 { tolerance.over(2) } else { tolerance };
-                if !within(opinion, centre, limit) {
-                    member.probation = PROBATION;
-                    member.joined = at;
-                } else {
-                    member.probation = member.probation.saturating_sub(1);
-                }
-                if member.probation > 0 {
-                    standing = Standing::Falseticker;
-                }
+        for ((reading, &seat), &opinion) in readings.iter().zip(seats).zip(opinions) {
+            let member = self.members.at_mut(seat);
+            let limit = if member.probation > 0 { tolerance.over(2) } else { tolerance };
+            if !within(opinion, centre, limit) {
+                member.probation = PROBATION;
+                member.joined = at;
+            } else {
+                member.probation = member.probation.saturating_sub(1);
             }
+            let standing = match member.probation {
+                0 => Standing::Counted,
+                _ => Standing::Falseticker,
+            };
             let offset = opinion - centre;
             verdicts.push(Verdict { id: reading.id, standing, offset, weight: 0.0 });
         }
@@ -293,13 +309,14 @@ impl Ensemble {
             .filter(|&(_, &o)| within(o, centre, self.tolerance))
             .map(|(r, &o)| (o, r.bound.max(LEAST_BOUND)))
             .collect();
-        2 * agreeing(&intervals) > readings.len()
+        majority(readings.len(), centre, &intervals)
     }
 
     /// The average of those that count; fills in their weights.
     fn average(
         &self,
         at: Time<Wheel>,
+        seats: &[u32],
         opinions: &[Offset],
         centre: Offset,
         verdicts: &mut [Verdict],
@@ -307,10 +324,12 @@ impl Ensemble {
         let counts = |v: &Verdict| v.standing == Standing::Counted;
         let counted: Vec<_> =
             verdicts.iter().zip(opinions).filter(|(v, _)| counts(v)).map(|(_, &o)| o).collect();
+        let by_worth = self.average == Average::Ensemble;
         let mut weights: Vec<_> = verdicts
             .iter()
-            .filter(|v| counts(v))
-            .map(|v| if self.average == Average::Ensemble { self.worth(at, v.id) } else { 1.0 })
+            .zip(seats)
+            .filter(|(v, _)| counts(v))
+            .map(|(_, &seat)| if by_worth { self.worth(at, seat) } else { 1.0 })
             .collect();
         let n = weights.len() as f64;
         capped(&mut weights, WEIGHT_CAP.min(2.0 / n.max(1.0)));
@@ -333,11 +352,10 @@ impl Ensemble {
     }
 
     /// What a member's opinion is worth: nothing at first, then the inverse of its variance.
-    fn worth(&self, at: Time<Wheel>, id: NodeId) -> f64 {
-        self.members.get(&id).map_or(0.0, |member| {
-            let ramp = ((at - member.joined).as_secs_f64() / RAMP).clamp(0.0, 1.0);
-            ramp / member.variance.max(VARIANCE_LEAST)
-        })
+    fn worth(&self, at: Time<Wheel>, seat: u32) -> f64 {
+        let member = self.members.at(seat);
+        let ramp = ((at - member.joined).as_secs_f64() / RAMP).clamp(0.0, 1.0);
+        ramp / member.variance.max(VARIANCE_LEAST)
     }
 
     /// What those with an outside source pull.
@@ -365,6 +383,7 @@ impl Ensemble {
         &mut self,
         cluster: &Map<Wheel, Cluster>,
         readings: &[Reading],
+        seats: &[u32],
         opinions: &[Offset],
         centre: Offset,
     ) {
@@ -373,8 +392,8 @@ impl Ensemble {
         // While it is warming up the rate of cluster time is that of all, else what it was.
         let warming = self.is_warming(cluster.at);
         let rate = if warming { free_rate(readings) } else { cluster.rate };
-        for (reading, &opinion) in readings.iter().zip(opinions) {
-            let Some(member) = self.members.get_mut(&reading.id) else { continue };
+        for ((reading, &seat), &opinion) in readings.iter().zip(seats).zip(opinions) {
+            let member = self.members.at_mut(seat);
             let elapsed = (cluster.at - member.seen).as_secs_f64();
             let now = phase(reading, cluster);
             let away = (opinion - centre).as_secs_f64();
@@ -404,6 +423,7 @@ impl Ensemble {
         at: Time<Wheel>,
         predicted: &Map<Wheel, Cluster>,
         readings: &[Reading],
+        seats: &[u32],
         verdicts: &[Verdict],
     ) -> Rate {
         if self.is_warming(at) {
@@ -411,12 +431,10 @@ impl Ensemble {
         }
         let said: Vec<_> = readings
             .iter()
+            .zip(seats)
             .zip(verdicts)
             .filter(|(_, v)| v.weight > 0.0)
-            .map(|(r, v)| {
-                let expected = self.members.get(&r.id).map_or(Rate::ZERO, |member| member.rate);
-                ((r.rate - expected).as_ppb(), v.weight)
-            })
+            .map(|((r, &seat), v)| ((r.rate - self.members.at(seat).rate).as_ppb(), v.weight))
             .collect();
         let elapsed = self.cluster.map_or(0.0, |last| (at - last.at).as_secs_f64());
         let Some(mean) = robust_mean(&said).filter(|_| elapsed > 0.0 && !self.held) else {
@@ -440,18 +458,10 @@ fn phase(reading: &Reading, map: &Map<Wheel, Cluster>) -> Offset {
 /// Members whose rate is hardly known (beside the middle one of how well the rates are known) have
 /// no say: their word is noise.
 fn free_rate(readings: &[Reading]) -> Rate {
-    let mut sigmas: Vec<_> = readings.iter().map(|r| r.rate_sigma.abs().as_ppb()).collect();
-    sigmas.sort_unstable_by(f64::total_cmp);
-    let most = sigmas.get(sigmas.len() / 2).map_or(0.0, |sigma| HARDLY_KNOWN * sigma);
-    let mut ppb: Vec<_> = readings
+    let known = middle(readings.iter().map(|r| r.rate_sigma.abs().as_ppb())).unwrap_or(0.0);
+    let rates = readings
         .iter()
-        .filter(|r| r.rate_sigma.abs().as_ppb() <= most)
-        .map(|r| r.saved.unwrap_or_default().on_top_of(r.rate).as_ppb())
-        .collect();
-    ppb.sort_unstable_by(f64::total_cmp);
-    match ppb.len() {
-        0 => Rate::ZERO,
-        n if n % 2 == 1 => Rate::from_ppb(ppb[n / 2]),
-        n => Rate::from_ppb((ppb[n / 2 - 1] + ppb[n / 2]) / 2.0),
-    }
+        .filter(|r| r.rate_sigma.abs().as_ppb() <= HARDLY_KNOWN * known)
+        .map(|r| r.saved.unwrap_or_default().on_top_of(r.rate).as_ppb());
+    Rate::from_ppb(middle(rates).unwrap_or(0.0))
 }

@@ -4,8 +4,10 @@
 //! moment later, its close: the estimate is made and the slave's adjust leaves. At the end of the
 //! interval the round is closed: the ensemble averages what the members' clocks say.
 
+mod census;
 mod court;
 mod membership;
+mod pace;
 mod rounds;
 mod sight;
 mod status;
@@ -17,6 +19,8 @@ use std::net::SocketAddr;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
+use self::census::Census;
+use self::pace::Pace;
 pub(super) use self::succession::Will;
 use super::agenda::{Agenda, Due, Place};
 use super::counters::{Counters, Drop};
@@ -60,8 +64,10 @@ pub struct Master {
     agenda: Agenda,
     pending: VecDeque<Pending>,
     round: u32,
-    /// When the running round began.
-    began: Time<Local>,
+    /// When the first round began.
+    born: Time<Local>,
+    census: Census,
+    pace: Pace,
     summary: Option<Round>,
     /// Rounds that the start has waited.
     deferred: u32,
@@ -119,8 +125,9 @@ impl Master {
     }
 
     /// A master that knows no cluster time yet, made of what a node carries over.
-    fn with(now: Time<Local>, settings: MasterSettings, parts: Parts) -> Self {
+    fn with(now: Time<Local>, settings: MasterSettings, mut parts: Parts) -> Self {
         let outputs = parts.outputs.into_iter().map(Pending::Output);
+        let secret = [parts.rng.next_u64(), parts.rng.next_u64()];
         let mut gate = parts.gate;
         gate.make_room(settings.max_slaves + MORE_PEERS);
         let mut master = Self {
@@ -129,13 +136,15 @@ impl Master {
             steering: parts.steering,
             standing: Standing::Counted,
             weight: 0.0,
-            roster: Roster::new(settings.max_slaves),
+            roster: Roster::new(settings.max_slaves, secret),
             wheel: Flywheel::new(),
-            ensemble: Ensemble::new(settings.average, settings.tolerance),
-            agenda: Agenda::default(),
+            ensemble: Ensemble::new(settings.average, settings.tolerance).seeded(secret),
+            agenda: Agenda::new(now),
             pending: outputs.collect(),
             round: 1,
-            began: now,
+            born: now,
+            census: Census::default(),
+            pace: Pace::new(now),
             summary: None,
             deferred: 0,
             said: Announced::default(),
@@ -351,8 +360,15 @@ impl Master {
         let Some((at, due)) = self.agenda.next(now) else { return false };
         match due {
             Due::Tick => self.tick(now),
-            Due::Poll { place, index } => self.poll_due(now, at, place, index),
-            Due::Close { place } => self.close(now, at, place),
+            Due::Poll { place, index } => {
+                let polls = self.roster.len() as u64 * u64::from(self.settings.burst);
+                match self.pace.wait(now, polls, self.settings.interval) {
+                    Some(until) => self.agenda.add(until, Due::Paced { place, index }),
+                    None => self.poll_due(now, at, place, index),
+                }
+            }
+            Due::Paced { place, index } => self.poll_due(now, at, place, index),
+            Due::Close { place } => self.close(now, place),
         }
         true
     }

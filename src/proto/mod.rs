@@ -15,6 +15,7 @@ mod ensemble;
 mod event;
 mod exchange;
 mod gate;
+mod index;
 mod io;
 mod master;
 mod parts;

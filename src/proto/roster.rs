@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::agenda::Place;
 use super::event::Who;
 use super::exchange::{BySource, Exchange, Stamp};
+use super::index::{Index, Seeded};
 use super::track::Track;
 use crate::time::{Local, Map, Rate, Remote, Shown, Span, Time};
 use crate::wire::{BootId, Name, NodeId, Rank, Standing};
@@ -90,7 +91,8 @@ impl Member {
             former: VecDeque::new(),
             returns: 0,
             listed,
-            open: Vec::new(),
+            // A slave that is polled once a round needs no more.
+            open: Vec::with_capacity(1),
             held: None,
             track: Track::default(),
             saved: None,
@@ -150,17 +152,18 @@ struct Slot {
 pub(super) struct Roster {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    by_id: BTreeMap<NodeId, u32>,
+    by_id: Index,
     by_addr: BTreeMap<SocketAddr, u32>,
     most: usize,
 }
 
 impl Roster {
-    pub(super) fn new(most: usize) -> Self {
+    /// Room for `most` slaves; `seed` is drawn at random.
+    pub(super) fn new(most: usize, seed: [u64; 2]) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            by_id: BTreeMap::new(),
+            by_id: Index::with_hasher(Seeded::new(seed)),
             by_addr: BTreeMap::new(),
             most,
         }
@@ -211,6 +214,11 @@ impl Roster {
         let slot = self.slots.get_mut(place.slot as usize)?;
         let current = slot.generation == place.generation;
         slot.member.as_mut().filter(|_| current)
+    }
+
+    /// Slots that are or were in use: all places are below.
+    pub(super) fn slots(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// Whoever has this slot now.

@@ -6,7 +6,7 @@
 //! authenticates both. `docs/protocol.md` draws every field.
 //!
 //! Decoding checks length, magic and version before it looks at anything else, then every field
-//! that has a range. It cannot panic on any input, and it does not allocate but for names.
+//! that has a range. It cannot panic on any input, and it does not allocate.
 
 mod adjust;
 mod announce;

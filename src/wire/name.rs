@@ -7,7 +7,11 @@ use super::reject::Reject;
 /// A node's name: 1 to 32 bytes of printable UTF-8 without white space at the ends; for people,
 /// never an identity.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(String);
+pub struct Name {
+    /// Zeros behind it, of which a name itself has none: so these alone decide the order.
+    bytes: [u8; Name::MAX],
+    len: u8,
+}
 
 impl Name {
     /// The longest name in bytes.
@@ -20,7 +24,9 @@ impl Name {
     pub fn new(name: &str) -> Result<Self, Reject> {
         let fits = (1..=Self::MAX).contains(&name.len());
         if fits && name.trim() == name && !name.chars().any(char::is_control) {
-            Ok(Self(name.to_owned()))
+            let mut bytes = [0; Self::MAX];
+            bytes[..name.len()].copy_from_slice(name.as_bytes());
+            Ok(Self { bytes, len: name.len() as u8 })
         } else {
             Err(Reject::Field)
         }
@@ -36,18 +42,16 @@ impl Name {
             }
             kept.push(c);
         }
-        Self::new(kept.trim()).unwrap_or_else(|_| Self("node".to_owned()))
+        Self::new(kept.trim()).or_else(|_| Self::new("node")).expect("a good name")
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("it was a str")
     }
 
     pub(super) fn to_field(&self) -> [u8; Self::MAX] {
-        let mut field = [0; Self::MAX];
-        field[..self.0.len()].copy_from_slice(self.0.as_bytes());
-        field
+        self.bytes
     }
 
     pub(super) fn from_field(field: &[u8; Self::MAX]) -> Result<Self, Reject> {
@@ -61,13 +65,13 @@ impl Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.as_str())
     }
 }
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
+        write!(f, "{:?}", self.as_str())
     }
 }
 

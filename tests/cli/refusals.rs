@@ -23,7 +23,7 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("master", "--tolerance", "10", "needs a unit"),
     ("master", "--max-rtt", "10ppm", "no unit `ppm`"),
     ("master", "--average", "median", "plain, trimmed"),
-    ("master", "--max-slaves", "0", "1 to 10000"),
+    ("master", "--max-slaves", "0", "1 to 1000000"),
     ("master", "--clock", "sundial", "virtual"),
     ("master", "--clock", "virtual:offset=250", "needs a unit"),
     ("master", "--clock", "virtual:drift=40ms", "no unit `ms`"),

@@ -1,7 +1,5 @@
 //! Cluster time goes on under another master.
 
-use std::collections::BTreeMap;
-
 use super::{
     Average, Cluster, Ensemble, Map, Member, NodeId, Offset, PROBATION, Rate, Span, Standing, Time,
     VARIANCE_LEAST, WARM_UP_ROUNDS, Wheel,
@@ -49,13 +47,14 @@ impl Ensemble {
             };
             (id, member)
         };
-        Self {
-            members: shares.map(member).collect::<BTreeMap<_, _>>(),
+        let mut resumed = Self {
             cluster: Some(cluster),
             rounds,
             started: cluster.at - age,
             ..Self::new(average, tolerance)
-        }
+        };
+        resumed.members.extend(shares.map(member));
+        resumed
     }
 
     /// How long ago cluster time was formed, by its newest round.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::rounds::next_beat;
 use super::{
     Admission, Drop, Due, Event, Header, Local, Master, Member, Pending, Place, Receiver, Reply,
     Span, Time, Welcome,
@@ -289,8 +290,7 @@ impl Master {
 
     /// A member's first slot: in this round if its moment is still to come, else in the next.
     pub(in crate::proto) fn give_slot(&mut self, now: Time<Local>, place: Place) {
-        let slot = self.began + self.phase(place);
-        let at = if slot > now { slot } else { slot + self.settings.interval };
+        let at = self.beat(now, place);
         self.agenda.add(at, Due::Poll { place, index: 0 });
     }
 
@@ -302,6 +302,13 @@ impl Master {
             member.nominal = Some(now + phase);
             self.agenda.add(now + phase.over(4), Due::Poll { place, index: 0 });
         }
+    }
+
+    /// When the slot of `place` begins next. Always the same moment of a round, so that those who
+    /// were polled late together do not stay together.
+    pub(super) fn beat(&self, now: Time<Local>, place: Place) -> Time<Local> {
+        let first = self.born + self.phase(place);
+        if first > now { first } else { next_beat(first, self.settings.interval, now) }
     }
 
     /// Where in the round a slot begins: multiples of the golden ratio spread any number of them

@@ -1,12 +1,13 @@
 //! The course of a round: bursts, closes, the average, the deltas.
 
+use super::census::Counted;
 use super::{
     BURST_GAP, Due, Event, Local, Map, Master, Member, Output, PROBE_BURST, Pending, Place, Round,
     Shown, Span, Standing, Time,
 };
 use crate::clock::Target;
 use crate::proto::ensemble::{Reading, Verdict};
-use crate::proto::event::{DEVIATIONS, Slot, Who};
+use crate::proto::event::{DEVIATIONS, Slot};
 use crate::proto::track::{Estimate, Wheel};
 use crate::time::{Cluster, Offset, Rate, Remote};
 use crate::wire::Adjust;
@@ -52,7 +53,7 @@ impl Master {
         }
     }
 
-    pub(super) fn close(&mut self, now: Time<Local>, at: Time<Local>, place: Place) {
+    pub(super) fn close(&mut self, now: Time<Local>, place: Place) {
         let Some(member) = self.roster.get_mut(place) else { return };
         member.polled = true;
         member.least = member.round_trip.or(member.least);
@@ -72,17 +73,11 @@ impl Master {
             self.pending.push_back(Pending::Adjust { place });
             self.brief(place);
         }
-        self.next_slot(now, at, place);
-    }
-
-    /// The same moment of the next round; of a later one, where we slept through some.
-    fn next_slot(&mut self, now: Time<Local>, at: Time<Local>, place: Place) {
-        let (whole, gap, patience) = (self.settings.burst, self.burst_gap(), self.patience());
-        let Some(member) = self.roster.get_mut(place) else { return };
-        let burst = if member.known { whole } else { PROBE_BURST };
-        let length = gap.times(u32::from(burst) - 1) + patience;
-        let begun = member.nominal.take().unwrap_or(at - length);
-        let next = next_beat(begun, self.settings.interval, now);
+        let nominal = self.roster.get_mut(place).and_then(|member| member.nominal.take());
+        let next = match nominal {
+            Some(begun) => next_beat(begun, self.settings.interval, now),
+            None => self.beat(now, place),
+        };
         self.agenda.add(next, Due::Poll { place, index: 0 });
     }
 
@@ -147,8 +142,11 @@ impl Master {
     }
 
     pub(super) fn tick(&mut self, now: Time<Local>) {
-        let wheel = self.wheel.map(now);
-        let readings = self.readings(now, &wheel);
+        let Some(Counted { at, wheel, readings }) = self.take_census(now) else {
+            // What is due meanwhile comes first.
+            self.agenda.add(now + Span::from_nanos(1), Due::Tick);
+            return;
+        };
         let verdicts =
             if self.waits() { Vec::new() } else { self.ensemble.round(wheel.reads, &readings) };
         for verdict in verdicts {
@@ -165,12 +163,12 @@ impl Master {
             self.tell(Event::Alone);
         }
         self.look_round(now);
-        self.aim(now, &wheel, &readings);
-        self.sum_up(now, &readings);
+        self.aim(at, &wheel, &readings);
+        self.sum_up(at, &readings);
+        self.census.give_back(readings);
         self.hold_court(now);
         self.round = self.round.wrapping_add(1).max(1);
-        self.began = now;
-        let next = next_beat(now, self.settings.interval, now);
+        let next = next_beat(self.born, self.settings.interval, now);
         self.agenda.add(next, Due::Tick);
     }
 
@@ -185,46 +183,12 @@ impl Master {
         waits
     }
 
-    /// Every clock that can be had, our own first. Who missed some replies coasts on.
-    fn readings(&self, now: Time<Local>, wheel: &Map<Local, Wheel>) -> Vec<Reading> {
-        let identity = &self.settings.identity;
-        let own = Reading {
-            id: identity.id,
-            offset: Offset::from_nanos(now.as_nanos().saturating_sub(wheel.reads.as_nanos())),
-            rate: wheel.rate.reversed(),
-            rate_sigma: Rate::ZERO,
-            bound: Span::ZERO,
-            shown: self.steering.course().reading(now),
-            saved: self.settings.saved_rate,
-            reference: self.settings.references.contains(&identity.name),
-        };
-        let others = self.company().filter_map(|(place, member)| {
-            let (estimate, shown) = self.shown_by(now, place)?;
-            let told = member.told && self.ensemble.starts();
-            let told = self.ensemble.for_slave(&estimate).filter(|_| told);
-            let shown = told.map_or(shown, |map| Time::from_nanos(map.reads.as_nanos()));
-            Some(Reading {
-                id: member.who.id,
-                offset: estimate.wheel_offset,
-                rate: estimate.wheel_rate,
-                rate_sigma: estimate.rate_sigma,
-                bound: estimate.bound,
-                shown,
-                saved: member.saved,
-                reference: self.settings.references.contains(&member.who.name),
-            })
-        });
-        std::iter::once(own).chain(others).collect()
-    }
-
     fn stand(&mut self, verdict: &Verdict) {
         let Verdict { id, standing, offset: by, weight } = *verdict;
-        let identity = &self.settings.identity;
-        let (before, who) = if id == identity.id {
-            let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-            let who = Who { id, name: identity.name.clone(), addr };
+        let (before, who) = if id == self.settings.identity.id {
             self.weight = weight;
-            (std::mem::replace(&mut self.standing, standing), who)
+            let before = std::mem::replace(&mut self.standing, standing);
+            (before, self.own_who())
         } else {
             let Some(place) = self.roster.by_id(id) else { return };
             let Some(member) = self.roster.get_mut(place) else { return };
@@ -297,8 +261,11 @@ fn local_of(now: Time<Local>, estimate: &Estimate) -> Time<Remote> {
 /// The middle one of the slaves' bounds; nothing where there are no slaves.
 fn typical_bound(readings: &[Reading]) -> Span {
     let mut bounds: Vec<_> = readings.iter().skip(1).map(|reading| reading.bound).collect();
-    bounds.sort_unstable();
-    bounds.get(bounds.len() / 2).copied().unwrap_or(Span::ZERO)
+    if bounds.is_empty() {
+        return Span::ZERO;
+    }
+    let middle = bounds.len() / 2;
+    *bounds.select_nth_unstable(middle).1
 }
 
 /// What is shown minus cluster time at the same instant.
@@ -307,7 +274,7 @@ fn ahead_of(shown: Time<Shown>, cluster: Time<Cluster>) -> Offset {
 }
 
 /// The first of `start + n·interval`, n ≥ 1, that is after `now`.
-fn next_beat(start: Time<Local>, interval: Span, now: Time<Local>) -> Time<Local> {
+pub(super) fn next_beat(start: Time<Local>, interval: Span, now: Time<Local>) -> Time<Local> {
     let missed = now.since(start).as_nanos() / interval.as_nanos().max(1);
     let beats = missed.saturating_add(1);
     start + Span::from_nanos(interval.as_nanos().saturating_mul(beats))

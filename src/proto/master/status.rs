@@ -81,7 +81,7 @@ impl Master {
 
     /// Ourselves, and of the members the first that stand by.
     pub(super) fn contending(&self) -> Vec<Contender> {
-        let who = self.own(self.began).who;
+        let who = self.own_who();
         let own = Contender { who, reigns: true, rank: self.settings.rank };
         let others = self.roster.iter().filter_map(|(_, member)| {
             let rank = member.standby?;
@@ -90,12 +90,17 @@ impl Master {
         std::iter::once(own).chain(others.take(MOST_STANDBYS)).collect()
     }
 
-    fn own(&self, now: Time<Local>) -> Peer {
+    /// Nobody reaches us at an address.
+    pub(super) fn own_who(&self) -> Who {
         let identity = &self.settings.identity;
         let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+        Who { id: identity.id, name: identity.name.clone(), addr }
+    }
+
+    fn own(&self, now: Time<Local>) -> Peer {
         let target = self.steering.newest();
         Peer {
-            who: Who { id: identity.id, name: identity.name.clone(), addr },
+            who: self.own_who(),
             relation: Relation::Own,
             standing: self.standing,
             variable: false,

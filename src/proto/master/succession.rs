@@ -1,5 +1,7 @@
 //! A master that takes over from another, goes on in a higher term, or reigns no more.
 
+use rand_chacha::rand_core::Rng;
+
 use super::{
     Counters, Event, Gate, LeaveReason, Local, Map, Master, MasterSettings, Member, NodeId,
     Pending, Round, Standing, Time,
@@ -54,7 +56,8 @@ impl Master {
         let shares = will.entries.iter().filter(|entry| entry.standing != Standing::Spare);
         let shares = shares.map(|entry| (entry.id, share(entry, cluster, own)));
         let (average, tolerance) = (self.settings.average, self.settings.tolerance);
-        self.ensemble = Ensemble::resume(average, tolerance, map, will.age, shares);
+        let secret = [self.rng.next_u64(), self.rng.next_u64()];
+        self.ensemble = Ensemble::resume(average, tolerance, map, will.age, shares).seeded(secret);
         self.said.formed = true;
         for entry in &will.entries {
             if entry.id == own {

@@ -1,0 +1,99 @@
+//! What every clock shows at the end of a round, asked a part of the roster at a time.
+//!
+//! A hundred thousand estimates take tens of milliseconds. Polls must not wait for that, so the
+//! census goes on in between of what is due. All readings are for one instant all the same.
+
+use super::{Local, Map, Master, Offset, Span, Time};
+use crate::proto::ensemble::Reading;
+use crate::proto::track::Wheel;
+use crate::time::Rate;
+
+/// Slots that are looked at in one go, some 0.2 ms.
+const AT_ONCE: u32 = 512;
+
+/// The census of a round.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    /// The instant that is asked about, and the wheel's map of then; none: it has not begun.
+    asked: Option<(Time<Local>, Map<Local, Wheel>)>,
+    next: u32,
+    readings: Vec<Reading>,
+}
+
+/// A complete census.
+pub(super) struct Counted {
+    /// The instant that was asked about.
+    pub(super) at: Time<Local>,
+    /// The wheel's map of then.
+    pub(super) wheel: Map<Local, Wheel>,
+    /// Every clock that can be had, our own first. Who missed some replies coasts on.
+    pub(super) readings: Vec<Reading>,
+}
+
+impl Census {
+    /// Keeps the room for the next round.
+    pub(super) fn give_back(&mut self, mut readings: Vec<Reading>) {
+        readings.clear();
+        self.readings = readings;
+    }
+}
+
+impl Master {
+    /// Goes on with the census, which begins `now` if it has not; gives it once it is complete.
+    pub(super) fn take_census(&mut self, now: Time<Local>) -> Option<Counted> {
+        let (at, wheel) = match self.census.asked {
+            Some(asked) => asked,
+            None => {
+                let asked = (now, self.wheel.map(now));
+                self.census.asked = Some(asked);
+                self.census.next = 0;
+                let own = self.own_reading(now, &asked.1);
+                self.census.readings.push(own);
+                asked
+            }
+        };
+        let mut readings = std::mem::take(&mut self.census.readings);
+        let end = self.census.next.saturating_add(AT_ONCE).min(self.roster.slots());
+        readings.extend((self.census.next..end).filter_map(|slot| self.reading(at, slot)));
+        self.census.next = end;
+        if end < self.roster.slots() {
+            self.census.readings = readings;
+            return None;
+        }
+        self.census.asked = None;
+        Some(Counted { at, wheel, readings })
+    }
+
+    fn own_reading(&self, now: Time<Local>, wheel: &Map<Local, Wheel>) -> Reading {
+        let identity = &self.settings.identity;
+        Reading {
+            id: identity.id,
+            offset: Offset::from_nanos(now.as_nanos().saturating_sub(wheel.reads.as_nanos())),
+            rate: wheel.rate.reversed(),
+            rate_sigma: Rate::ZERO,
+            bound: Span::ZERO,
+            shown: self.steering.course().reading(now),
+            saved: self.settings.saved_rate,
+            reference: self.settings.references.contains(&identity.name),
+        }
+    }
+
+    fn reading(&self, at: Time<Local>, slot: u32) -> Option<Reading> {
+        let place = self.roster.in_slot(slot)?;
+        let member = self.roster.get(place).filter(|member| member.reach != 0)?;
+        let (estimate, shown) = self.shown_by(at, place)?;
+        let told = member.told && self.ensemble.starts();
+        let told = self.ensemble.for_slave(&estimate).filter(|_| told);
+        let shown = told.map_or(shown, |map| Time::from_nanos(map.reads.as_nanos()));
+        Some(Reading {
+            id: member.who.id,
+            offset: estimate.wheel_offset,
+            rate: estimate.wheel_rate,
+            rate_sigma: estimate.rate_sigma,
+            bound: estimate.bound,
+            shown,
+            saved: member.saved,
+            reference: self.settings.references.contains(&member.who.name),
+        })
+    }
+}
