@@ -189,6 +189,29 @@ fn wrong_clocks_come_together() {
     assert!((met - 3_500_000).abs() < 100_000, "met {met} ns ahead of the master");
 }
 
+/// When the slave got the polls of a slot, in ns since the first of them, by its own replies.
+fn polled_at(table: &mut Table, loses: impl Fn(usize) -> bool) -> Vec<i64> {
+    let asked = std::cell::RefCell::new(Vec::new());
+    table.run_with(Span::from_secs(1), &|_, _, bytes| match Datagram::decode(bytes) {
+        Ok(Datagram { message: Message::Reply(reply), .. }) => {
+            asked.borrow_mut().push(reply.t2);
+            !loses(asked.borrow().len() - 1)
+        }
+        _ => true,
+    });
+    let asked = asked.into_inner();
+    asked.iter().map(|&at| at.as_nanos() - asked[0].as_nanos()).collect()
+}
+
+#[test]
+fn the_second_poll_of_a_pair_leaves_once_the_first_is_answered() {
+    let mut table = Table::new(&[10]);
+    table.run(Span::from_secs(5));
+    assert_eq!(polled_at(&mut table, |_| false), [0, 100_000, 4_000_000, 4_100_000]);
+    let lost = polled_at(&mut table, |reply| reply == 0 || reply == 3);
+    assert_eq!(lost, [0, 2_000_000, 4_000_000, 4_100_000], "it does not wait for ever");
+}
+
 #[test]
 fn lost_replies_are_coasted_over_and_a_long_silence_is_said_once() {
     let mut table = Table::new(&[10, -10, 20]);

@@ -219,6 +219,7 @@ impl Master {
             t3: Stamp::daemon(reply.t3),
             t4: at,
         };
+        self.follow_up(place, open.index);
         self.release(place, reply);
         if reply.t3_follows {
             if let Some(member) = self.roster.get_mut(place) {
@@ -340,7 +341,7 @@ impl Master {
         let nonce = self.rng.next_u64();
         let member = self.roster.get_mut(place)?;
         let (to, receiver) = (member.who.addr, member.who.id);
-        member.open.push(OpenPoll { nonce, t1: Stamp::daemon(now) });
+        member.open.push(OpenPoll { nonce, index, t1: Stamp::daemon(now) });
         let poll = Poll { nonce, round: self.round, index, burst };
         self.send(to, receiver, Message::Poll(poll), buffer);
         // The token never leaves this machine; it names the slot, so that nothing is searched.

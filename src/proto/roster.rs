@@ -18,6 +18,8 @@ const FORMER: usize = 4;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OpenPoll {
     pub(super) nonce: u64,
+    /// Which of its burst, from 0.
+    pub(super) index: u8,
     pub(super) t1: Stamp<Local>,
 }
 
@@ -41,6 +43,8 @@ pub(super) struct Member {
     pub(super) listed: bool,
     /// Polls of the running slot without a reply; a burst at most.
     pub(super) open: Vec<OpenPoll>,
+    /// Polls of the running slot that are on their way or back.
+    pub(super) asked: u8,
     /// The newest exchange, while a better T3 for it may follow with the next reply.
     pub(super) held: Option<(u64, Exchange)>,
     pub(super) track: Track,
@@ -93,6 +97,7 @@ impl Member {
             listed,
             // A slave that is polled once a round needs no more.
             open: Vec::with_capacity(1),
+            asked: 0,
             held: None,
             track: Track::default(),
             saved: None,

@@ -39,17 +39,36 @@ impl Master {
         let Some(member) = self.roster.get_mut(place) else { return };
         if index == 0 {
             member.open.clear();
+            member.asked = 0;
             member.replied = false;
             member.round_trip = None;
         }
-        let burst = if member.known { whole } else { PROBE_BURST.min(whole) };
-        self.pending.push_back(Pending::Poll { place, index, burst });
+        let burst = burst_of(member, whole);
+        if index >= member.asked {
+            member.asked = index + 1;
+            self.pending.push_back(Pending::Poll { place, index, burst });
+        }
         // Spaced from now on, where we are late: a burst in one heap measures its own queue.
         let from = at.max(now);
         if index + 1 < burst {
             self.agenda.add(from + gap, Due::Poll { place, index: index + 1 });
         } else {
             self.agenda.add(from + patience, Due::Close { place });
+        }
+    }
+
+    /// Lets the second poll of each pair of a burst leave as soon as the first was answered.
+    ///
+    /// After a pause the way there is slower than the way back, which the poll has just woken: by
+    /// microseconds, and always the same way, so that no average takes it out. The second of a pair
+    /// finds both awake. The pairs stay apart: packets close together meet the same queue.
+    pub(super) fn follow_up(&mut self, place: Place, answered: u8) {
+        let whole = self.settings.burst;
+        let Some(member) = self.roster.get_mut(place) else { return };
+        let (index, burst) = (member.asked, burst_of(member, whole));
+        if answered.is_multiple_of(2) && answered + 1 == index && index < burst {
+            member.asked += 1;
+            self.pending.push_back(Pending::Poll { place, index, burst });
         }
     }
 
@@ -271,6 +290,11 @@ fn typical_bound(readings: &[Reading]) -> Span {
 /// What is shown minus cluster time at the same instant.
 fn ahead_of(shown: Time<Shown>, cluster: Time<Cluster>) -> Offset {
     Offset::from_nanos(shown.as_nanos().saturating_sub(cluster.as_nanos()))
+}
+
+/// How many polls a slot brings.
+fn burst_of(member: &Member, whole: u8) -> u8 {
+    if member.known { whole } else { PROBE_BURST.min(whole) }
 }
 
 /// The first of `start + n·interval`, n ≥ 1, that is after `now`.
