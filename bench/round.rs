@@ -2,6 +2,7 @@
 //! the deltas, without a socket. The replies are patched bytes, so that next to nothing but the
 //! core is measured.
 
+use std::alloc::System;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -12,7 +13,13 @@ use campanile::wire::{
     BootId, Buffer, Datagram, Header, LEN, Message, Name, NodeId, Rank, Reply, Term,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
+#[global_allocator]
+static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// A round allocates for its average, however many exchanges it has.
+const ALLOCATIONS: usize = 64;
 const INTERVAL: Span = Span::from_secs(1);
 const ONE_WAY: Span = Span::from_micros(50);
 /// The number of polls in a datagram's header, and where the fields are that differ from one
@@ -169,7 +176,10 @@ fn round(c: &mut Criterion) {
         cluster.run(INTERVAL.times(20));
         assert!(cluster.master.cluster().is_some(), "the slaves are heard and averaged");
         let before = cluster.replies;
+        let region = Region::new(COUNTED);
         cluster.run(INTERVAL.times(2));
+        let made = region.change().allocations;
+        assert!(made <= 2 * ALLOCATIONS, "{made} allocations in two rounds of {slaves} slaves");
         let exchanges = (cluster.replies - before) / 2;
         assert_eq!(exchanges, 4 * slaves as u64, "each slave answers a whole burst");
         group.throughput(Throughput::Elements(exchanges));

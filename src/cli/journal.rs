@@ -93,7 +93,7 @@ impl Journal {
             drift_failure: None,
             service: Service::find(heading.started),
             begun: false,
-            roster: Roster::default(),
+            roster: Roster::new(flags.json || flags.detail() == Detail::Verbose),
             status: None,
             since: heading.started,
             until: heading.started + flags.report_interval,
@@ -172,9 +172,8 @@ impl Journal {
             }
             Event::Yielded { .. } => {
                 self.heading.role = Role::Slave;
-                let slaves: Vec<_> = self.roster.ids().collect();
-                slaves.iter().for_each(|id| self.book.remove(id.0));
-                self.roster = Roster::default();
+                self.book.remove_all();
+                self.roster.clear();
             }
             _ => {}
         }

@@ -6,10 +6,13 @@ use std::fmt::Write;
 use super::words::standing;
 use crate::proto::{BySource, Event, Slot, Who};
 use crate::report::{human, human_offset, human_rate};
-use crate::wire::NodeId;
+use crate::wire::{Name, NodeId};
 
 /// Rows of the table; what is beyond is counted in one line.
 const MOST_ROWS: usize = 64;
+/// Slaves of which more is kept than that they are here, so that a hundred thousand take no room
+/// for rows that nobody sees: the first that came, and who comes when one of them has left.
+const MOST_ENTRIES: usize = 1_024;
 
 #[derive(Debug)]
 struct Entry {
@@ -23,25 +26,47 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     entries: BTreeMap<NodeId, Entry>,
+    /// How many slaves have no entry, and what they are called where somebody asks for that.
+    others: usize,
+    names: Option<BTreeMap<NodeId, Name>>,
 }
 
 impl Roster {
+    /// Nobody is here; `named`: the names of all will be asked for.
+    pub(super) fn new(named: bool) -> Self {
+        Self { names: named.then(BTreeMap::new), ..Self::default() }
+    }
+
+    /// All are gone.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.names.is_some());
+    }
+
+    fn add(&mut self, who: &Who) {
+        if self.entries.len() < MOST_ENTRIES || self.entries.contains_key(&who.id) {
+            let entry = Entry { who: who.clone(), silent: false, restarts: 0, slot: None };
+            self.entries.insert(who.id, entry);
+            return;
+        }
+        self.others += 1;
+        if let Some(names) = &mut self.names {
+            names.insert(who.id, who.name.clone());
+        }
+    }
+
+    fn remove(&mut self, id: NodeId) {
+        if self.entries.remove(&id).is_none() {
+            self.others = self.others.saturating_sub(1);
+            self.names.as_mut().and_then(|names| names.remove(&id));
+        }
+    }
+
     /// Takes note of an event.
     pub(super) fn note(&mut self, event: &Event) {
         match event {
-            Event::Joined(who) => {
-                let entry = Entry { who: who.clone(), silent: false, restarts: 0, slot: None };
-                self.entries.insert(who.id, entry);
-            }
-            Event::Inherited { members } => {
-                for who in members {
-                    let entry = Entry { who: who.clone(), silent: false, restarts: 0, slot: None };
-                    self.entries.insert(who.id, entry);
-                }
-            }
-            Event::Left { who, .. } => {
-                self.entries.remove(&who.id);
-            }
+            Event::Joined(who) => self.add(who),
+            Event::Inherited { members } => members.iter().for_each(|who| self.add(who)),
+            Event::Left { who, .. } => self.remove(who.id),
             Event::Restarted(who) => {
                 self.change(who, |entry| entry.restarts += 1);
             }
@@ -57,21 +82,20 @@ impl Roster {
         }
     }
 
-    /// All slaves.
-    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.entries.keys().copied()
-    }
-
     fn change(&mut self, who: &Who, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.get_mut(&who.id) {
             entry.who = who.clone();
             change(entry);
+        } else if let Some(names) = &mut self.names {
+            names.insert(who.id, who.name.clone());
         }
     }
 
     /// The name of a slave; its id where it is not here.
     pub(super) fn name(&self, id: NodeId) -> String {
-        self.entries.get(&id).map_or_else(|| id.to_string(), |e| e.who.name.to_string())
+        let entry = self.entries.get(&id).map(|entry| &entry.who.name);
+        let name = entry.or_else(|| self.names.as_ref()?.get(&id));
+        name.map_or_else(|| id.to_string(), Name::to_string)
     }
 
     /// The table; empty where there are no slaves.
@@ -91,8 +115,9 @@ impl Roster {
         for entry in rows.iter().take(MOST_ROWS) {
             let _ = writeln!(table, "{}", entry.row(width));
         }
-        if rows.len() > MOST_ROWS {
-            let _ = writeln!(table, "… and {} more", rows.len() - MOST_ROWS);
+        let more = rows.len().saturating_sub(MOST_ROWS) + self.others;
+        if more > 0 {
+            let _ = writeln!(table, "… and {more} more");
         }
         table
     }
@@ -194,10 +219,28 @@ mod tests {
     #[test]
     fn the_table_is_bounded() {
         let mut roster = Roster::default();
-        for id in 1..=1_000 {
+        for id in 1..=3_000 {
             roster.note(&Event::Joined(who(id, "same")));
         }
         assert_eq!(roster.table().lines().count(), MOST_ROWS + 2);
-        assert!(roster.table().ends_with("… and 936 more\n"));
+        assert!(roster.table().ends_with("… and 2936 more\n"));
+        assert_eq!(roster.entries.len(), MOST_ENTRIES);
+        for id in [7, 2_500] {
+            roster.note(&Event::Left { who: who(id, "same"), said_so: true });
+        }
+        assert!(roster.table().ends_with("… and 2934 more\n"));
+        roster.note(&Event::Joined(who(4_000, "a late one")));
+        assert!(roster.table().contains("a late one"), "there is room again");
+    }
+
+    #[test]
+    fn all_have_names_where_somebody_asks() {
+        let mut roster = Roster::new(true);
+        for id in 1..=3_000 {
+            roster.note(&Event::Joined(who(id, &format!("n{id}"))));
+        }
+        assert!((1..=3_000).all(|id| roster.name(NodeId(id)) == format!("n{id}")));
+        roster.clear();
+        assert_eq!(roster.name(NodeId(2_000)), NodeId(2_000).to_string());
     }
 }

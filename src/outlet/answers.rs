@@ -216,6 +216,7 @@ impl House<'_> {
 
     pub(super) fn stats(&self) -> Stats {
         let (counters, net) = (self.scene.core.counters(), self.scene.net);
+        let roster = self.scene.core.roster();
         Stats {
             uptime_s: self.uptime_s(),
             received: counters.received,
@@ -232,6 +233,9 @@ impl House<'_> {
             clock_steps: net.clock_steps,
             events: self.ledger.told,
             warnings: self.ledger.warnings,
+            slaves: roster.map(|roster| roster.slaves as u64),
+            max_slaves: roster.map(|roster| roster.most as u64),
+            bytes_per_slave: roster.map(|roster| roster.each as u64),
         }
     }
 

@@ -14,8 +14,10 @@ const WINDOW: usize = 64;
 const MOST_NEWS: usize = 128;
 /// Changes of the master that are kept.
 const MOST_REIGNS: usize = 32;
-/// Members that are counted one by one: as many as a roster can hold.
+/// Members that are counted one by one.
 const MOST_MEMBERS: usize = 10_000;
+/// Members whose last updates are looked back on, 2 KiB each; of others the newest is known.
+const MOST_WINDOWS: usize = 1_024;
 
 /// Why a master is followed where nothing else is known.
 const CLAIM: &str = "it has the better claim";
@@ -29,7 +31,12 @@ pub(super) struct Window(VecDeque<(Time<Local>, f64)>);
 
 impl Window {
     fn push(&mut self, at: Time<Local>, value: f64) {
-        if self.0.len() == WINDOW {
+        self.keep(WINDOW, at, value);
+    }
+
+    /// Takes a value in and keeps the newest `most`.
+    fn keep(&mut self, most: usize, at: Time<Local>, value: f64) {
+        if self.0.len() >= most {
             self.0.pop_front();
         }
         self.0.push_back((at, value));
@@ -72,6 +79,8 @@ impl Window {
 /// What was measured of one member.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
+    /// Its last updates are looked back on.
+    wide: bool,
     /// Its offsets in seconds, positive ahead.
     pub(super) offsets: Window,
     /// The rate of its Local against cluster time.
@@ -118,6 +127,8 @@ pub struct Ledger {
     pub(super) rates: Window,
     pub(super) updates: u64,
     pub(super) members: BTreeMap<NodeId, Tally>,
+    /// Of which so many are wide.
+    windows: usize,
     pub(super) round_trip: Buckets,
     pub(super) offset: Buckets,
     pub(super) news: VecDeque<News>,
@@ -143,6 +154,7 @@ impl Ledger {
             rates: Window::default(),
             updates: 0,
             members: BTreeMap::new(),
+            windows: 0,
             round_trip: Buckets::default(),
             offset: Buckets::default(),
             news: VecDeque::new(),
@@ -186,14 +198,15 @@ impl Ledger {
             Event::Slot(slot) => {
                 let tally = self.member(slot.id);
                 if let Some(tally) = tally {
+                    let most = if tally.wide { WINDOW } else { 1 };
                     tally.polled += 1;
                     tally.answered += u64::from(slot.reach & 1);
                     tally.rate = slot.rate;
                     if let Some(offset) = slot.offset {
-                        tally.offsets.push(at, offset.as_secs_f64());
+                        tally.offsets.keep(most, at, offset.as_secs_f64());
                     }
                     if let Some(round_trip) = slot.round_trip {
-                        tally.round_trips.push(at, round_trip.as_secs_f64());
+                        tally.round_trips.keep(most, at, round_trip.as_secs_f64());
                     }
                 }
                 if let Some(offset) = slot.offset {
@@ -207,15 +220,14 @@ impl Ledger {
     fn rarer(&mut self, at: Time<Local>, event: &Event) {
         match event {
             Event::Joined(who) => {
-                self.members.remove(&who.id);
+                self.forget(who.id);
                 self.member(who.id);
             }
-            Event::Left { who, .. } => {
-                self.members.remove(&who.id);
-            }
+            Event::Left { who, .. } => self.forget(who.id),
             Event::Restarted(who) => {
                 if let Some(tally) = self.member(who.id) {
-                    *tally = Tally { restarts: tally.restarts + 1, ..Tally::default() };
+                    let (wide, restarts) = (tally.wide, tally.restarts + 1);
+                    *tally = Tally { wide, restarts, ..Tally::default() };
                 }
             }
             Event::Unreachable(who) => {
@@ -280,7 +292,18 @@ impl Ledger {
         if !self.members.contains_key(&id) && self.members.len() >= MOST_MEMBERS {
             return None;
         }
-        Some(self.members.entry(id).or_default())
+        let windows = &mut self.windows;
+        let tally = self.members.entry(id).or_insert_with(|| {
+            let wide = *windows < MOST_WINDOWS;
+            *windows += usize::from(wide);
+            Tally { wide, ..Tally::default() }
+        });
+        Some(tally)
+    }
+
+    fn forget(&mut self, id: NodeId) {
+        let wide = self.members.remove(&id).is_some_and(|tally| tally.wide);
+        self.windows -= usize::from(wide);
     }
 
     fn tell(&mut self, at: Time<Local>, warning: bool, text: String) {
@@ -382,6 +405,9 @@ mod tests {
             );
         }
         assert_eq!(ledger.members.len(), MOST_MEMBERS);
+        assert_eq!(ledger.windows, MOST_WINDOWS);
+        let wide = |tally: &&Tally| tally.offsets.len() > 1 || tally.wide;
+        assert_eq!(ledger.members.values().filter(wide).count(), MOST_WINDOWS);
         assert_eq!(ledger.tally(NodeId(7)).unwrap().offsets.len(), WINDOW);
         assert_eq!((ledger.news.len(), ledger.told), (MOST_NEWS, 20_000));
         assert_eq!((ledger.changes.len(), ledger.updates), (MOST_REIGNS, 20_000));

@@ -268,6 +268,12 @@ pub struct Stats {
     pub events: u64,
     /// Warnings among the events.
     pub warnings: u64,
+    /// Of a master: slaves in its roster.
+    pub slaves: Option<u64>,
+    /// Slaves that it has room for.
+    pub max_slaves: Option<u64>,
+    /// What one of them takes in the master's tables, in bytes.
+    pub bytes_per_slave: Option<u64>,
 }
 
 /// `events`: what happened, the newest last; 128 at most.

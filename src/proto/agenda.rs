@@ -98,6 +98,9 @@ fn bucket_of(at: Time<Local>) -> i64 {
 }
 
 impl Agenda {
+    /// Bytes that an entry takes.
+    pub(super) const EACH: usize = size_of::<Node>();
+
     /// Nothing is due; `now` is the present.
     pub(super) fn new(now: Time<Local>) -> Self {
         Self {

@@ -20,7 +20,7 @@ use super::io::{Core, Input, Order, Output};
 use super::master::Master;
 use super::settings::{MasterSettings, SlaveSettings};
 use super::slave::Slave;
-use super::status::{self, Contender, Page, Tracking};
+use super::status::{self, Contender, Page, RosterSize, Tracking};
 use crate::time::{Local, Map, Shown, Time};
 use crate::wire::{Buffer, Header, Message, NodeId, Term};
 
@@ -435,5 +435,9 @@ impl Core for Candidate {
 
     fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
         self.outer().peers(now, from, most)
+    }
+
+    fn roster(&self) -> Option<RosterSize> {
+        self.outer().roster()
     }
 }

@@ -132,6 +132,9 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
+    /// Bytes that a member takes.
+    pub(super) const EACH: usize = Table::<Member>::EACH;
+
     /// An ensemble that has not met its members.
     pub fn new(average: Average, tolerance: Span) -> Self {
         Self {

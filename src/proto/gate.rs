@@ -46,11 +46,21 @@ const FEW: usize = 16;
 
 /// What a core's challenges are made with, from its one seed: another stream of the same generator.
 fn secret(seed: [u8; 32]) -> [u8; 32] {
-    let mut rng = ChaCha8Rng::from_seed(seed);
-    rng.set_stream(1);
     let mut secret = [0; 32];
-    rng.fill_bytes(&mut secret);
+    stream(seed, 1).fill_bytes(&mut secret);
     secret
+}
+
+/// What its peers are hashed with, likewise.
+fn indices(seed: [u8; 32]) -> [u64; 2] {
+    let mut rng = stream(seed, 2);
+    [rng.next_u64(), rng.next_u64()]
+}
+
+fn stream(seed: [u8; 32], number: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::from_seed(seed);
+    rng.set_stream(number);
+    rng
 }
 
 impl From<NodeId> for Receiver {
@@ -82,6 +92,9 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    /// Bytes that one who has proven to live takes.
+    pub(super) const EACH: usize = Peers::EACH;
+
     /// A gate for a node. `seed` is known to nobody else.
     pub(super) fn new(identity: &Identity, trust: &Trust, seed: [u8; 32]) -> Self {
         Self {
@@ -89,7 +102,7 @@ impl Gate {
             boot: identity.boot,
             sequence: 0,
             sealer: Sealer::new(trust.keys.clone()),
-            peers: Peers::new(FEW),
+            peers: Peers::new(FEW, indices(seed)),
             sources: Sources::new(trust.source_rate),
             cookies: Cookies::new(secret(seed)),
             trust: trust.clone(),
@@ -193,7 +206,7 @@ impl Gate {
         from: SocketAddr,
         header: &Header,
     ) -> Result<(), Drop> {
-        self.peers.prove(now, from, header)
+        self.peers.prove(now, from, header, self.sealer.is_keyed())
     }
 
     /// What a joiner has to echo.
@@ -233,8 +246,10 @@ impl Gate {
             sequence: self.sequence,
         };
         Datagram { header, message }.encode(buffer);
-        let boot = if to.boot == BootId(0) { self.peers.boot_of(to.id) } else { to.boot };
-        self.sealer.seal(buffer, voice, boot);
+        if self.is_keyed() {
+            let boot = if to.boot == BootId(0) { self.peers.boot_of(to.id) } else { to.boot };
+            self.sealer.seal(buffer, voice, boot);
+        }
     }
 }
 

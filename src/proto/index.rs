@@ -1,20 +1,22 @@
-//! Tables by node id whose cost does not grow with the cluster.
+//! Where something is, by its id or address, at a cost that does not grow with the cluster.
 //!
-//! Ids come from the network. So they are hashed with a secret (SipHash over seed and id), or
-//! whoever chooses ids could make them all collide. The seed is an argument, like all randomness.
+//! Ids and addresses come from the network. So they are hashed with a secret (SipHash over seed and
+//! key), or whoever chooses them could make them all collide. The seed is an argument, like all
+//! randomness. Kept are the places alone, five bytes each: the keys are where the things are.
 
-use std::hash::{BuildHasher, DefaultHasher, Hasher};
+use std::fmt;
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use crate::wire::NodeId;
 
 /// Makes hashers that have taken a seed in.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seeded(DefaultHasher);
+struct Seeded(DefaultHasher);
 
 impl Seeded {
-    pub(super) fn new(seed: [u64; 2]) -> Self {
+    fn new(seed: [u64; 2]) -> Self {
         let mut hasher = DefaultHasher::new();
         seed.into_iter().for_each(|word| hasher.write_u64(word));
         Self(hasher)
@@ -29,8 +31,61 @@ impl BuildHasher for Seeded {
     }
 }
 
-/// Where something is, by node id.
-pub(super) type Index = HashMap<NodeId, u32, Seeded>;
+/// Seats by key. Whoever asks says what key the thing in a seat has.
+#[derive(Clone)]
+pub(super) struct Index {
+    seats: HashTable<u32>,
+    seeded: Seeded,
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an index of {} seats", self.seats.len())
+    }
+}
+
+impl Index {
+    /// Bytes that a seat takes, with a byte of its hash, in a table that is three quarters full.
+    pub(super) const EACH: usize = (size_of::<u32>() + 1) * 4 / 3;
+
+    pub(super) fn new(seed: [u64; 2]) -> Self {
+        Self { seats: HashTable::new(), seeded: Seeded::new(seed) }
+    }
+
+    /// The seat whose key is `key`.
+    pub(super) fn find<K: Hash + Eq>(&self, key: &K, key_of: impl Fn(u32) -> K) -> Option<u32> {
+        let hash = self.seeded.hash_one(key);
+        self.seats.find(hash, |&seat| key_of(seat) == *key).copied()
+    }
+
+    /// The thing with this key is in `seat` from now on, whoever had the key before.
+    pub(super) fn insert<K: Hash + Eq>(&mut self, key: &K, seat: u32, key_of: impl Fn(u32) -> K) {
+        let hash = self.seeded.hash_one(key);
+        match self.seats.find_mut(hash, |&seat| key_of(seat) == *key) {
+            Some(had) => *had = seat,
+            None => {
+                let seeded = &self.seeded;
+                self.seats.insert_unique(hash, seat, |&seat| seeded.hash_one(key_of(seat)));
+            }
+        }
+    }
+
+    /// `seat` is not to be found by `key` any more.
+    pub(super) fn remove<K: Hash>(&mut self, key: &K, seat: u32) {
+        let hash = self.seeded.hash_one(key);
+        if let Ok(entry) = self.seats.find_entry(hash, |&had| had == seat) {
+            entry.remove();
+        }
+    }
+
+    /// What has `key` moves from one seat to another.
+    pub(super) fn change<K: Hash>(&mut self, key: &K, from: u32, to: u32) {
+        let hash = self.seeded.hash_one(key);
+        if let Some(seat) = self.seats.find_mut(hash, |&had| had == from) {
+            *seat = to;
+        }
+    }
+}
 
 /// Things by node id, close together in memory. Each has a seat, which it keeps until
 /// [`retain`](Table::retain) is called.
@@ -41,14 +96,17 @@ pub(super) struct Table<T> {
 }
 
 impl<T> Table<T> {
+    /// Bytes that a thing takes.
+    pub(super) const EACH: usize = size_of::<(NodeId, T)>() + Index::EACH;
+
     pub(super) fn new(seed: [u64; 2]) -> Self {
-        Self { seats: Index::with_hasher(Seeded::new(seed)), rows: Vec::new() }
+        Self { seats: Index::new(seed), rows: Vec::new() }
     }
 
     /// Hashes with another seed from now on.
     pub(super) fn reseed(&mut self, seed: [u64; 2]) {
         let rows = std::mem::take(&mut self.rows);
-        self.seats = Index::with_hasher(Seeded::new(seed));
+        self.seats = Index::new(seed);
         self.extend(rows);
     }
 
@@ -56,16 +114,21 @@ impl<T> Table<T> {
         self.rows.len()
     }
 
+    fn find(&self, id: NodeId) -> Option<u32> {
+        self.seats.find(&id, |seat| self.rows[seat as usize].0)
+    }
+
     pub(super) fn get(&self, id: &NodeId) -> Option<&T> {
-        self.seats.get(id).map(|&seat| self.at(seat))
+        self.find(*id).map(|seat| self.at(seat))
     }
 
     /// The seat of `id`, where `new` is put if it has none.
     pub(super) fn seat(&mut self, id: NodeId, new: impl FnOnce() -> T) -> u32 {
-        let rows = &mut self.rows;
-        *self.seats.entry(id).or_insert_with(|| {
-            rows.push((id, new()));
-            (rows.len() - 1) as u32
+        self.find(id).unwrap_or_else(|| {
+            let seat = self.rows.len() as u32;
+            self.rows.push((id, new()));
+            self.seats.insert(&id, seat, |seat| self.rows[seat as usize].0);
+            seat
         })
     }
 
@@ -85,16 +148,17 @@ impl<T> Table<T> {
                 seat += 1;
                 continue;
             }
-            self.seats.remove(id);
+            self.seats.remove(id, seat as u32);
             self.rows.swap_remove(seat);
+            let last = self.rows.len() as u32;
             if let Some((moved, _)) = self.rows.get(seat) {
-                self.seats.insert(*moved, seat as u32);
+                self.seats.change(moved, last, seat as u32);
             }
         }
     }
 
     pub(super) fn clear(&mut self) {
-        self.seats.clear();
+        self.seats.seats.clear();
         self.rows.clear();
     }
 }
@@ -123,6 +187,19 @@ mod tests {
         }
         let seat = table.seat(NodeId(3), || unreachable!("it has one"));
         assert_eq!(*table.at(seat), 3);
+    }
+
+    #[test]
+    fn of_two_with_one_key_the_later_is_found_and_neither_after_it_went() {
+        let keys = [7, 8, 7];
+        let key_of = |seat: u32| keys[seat as usize];
+        let mut index = Index::new([1, 2]);
+        (0..3).for_each(|seat| index.insert(&key_of(seat), seat, key_of));
+        assert_eq!((index.find(&7, key_of), index.find(&8, key_of)), (Some(2), Some(1)));
+        index.remove(&7, 0);
+        assert_eq!(index.find(&7, key_of), Some(2), "the earlier was not to be found anyway");
+        index.remove(&7, 2);
+        assert_eq!(index.find(&7, key_of), None);
     }
 
     #[test]

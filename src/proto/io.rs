@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use super::election::Ballot;
 use super::event::Event;
 use super::exchange::Stamp;
-use super::status::{Contender, Page, Tracking};
+use super::status::{Contender, Page, RosterSize, Tracking};
 use super::{Counters, Source};
 use crate::clock::{Adjustment, Quality};
 use crate::time::{Local, Map, Shown, Time};
@@ -129,6 +129,11 @@ pub trait Core {
     fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
         let _ = (now, from, most);
         Page::default()
+    }
+
+    /// How many slaves a master has, and may have; none of a core that is no master.
+    fn roster(&self) -> Option<RosterSize> {
+        None
     }
 
     /// How many entries stand in tables and queues, all together: what an observer watches to see

@@ -21,6 +21,7 @@ use rand_chacha::rand_core::Rng;
 
 use self::census::Census;
 use self::pace::Pace;
+use self::status::found;
 pub(super) use self::succession::Will;
 use super::agenda::{Agenda, Due, Place};
 use super::counters::{Counters, Drop};
@@ -32,9 +33,9 @@ use super::io::{Core, Input, Order, Output, Token};
 use super::parts::Parts;
 use super::roster::{Member, OpenPoll, Roster, Said};
 use super::settings::MasterSettings;
-use super::status::{Contender, Page, Tracking};
+use super::status::{Contender, Page, RosterSize, Tracking};
 use super::steering::Steering;
-use super::track::{Finding, Flywheel};
+use super::track::Flywheel;
 use crate::time::{Local, Map, Offset, Shown, Span, Time};
 use crate::wire::{
     Admission, Buffer, Datagram, Header, Leave, LeaveReason, Message, NodeId, Poll, Reply,
@@ -379,17 +380,6 @@ impl Master {
     }
 }
 
-/// What is worth telling of what an exchange was found to be.
-fn found(who: &Who, finding: Finding) -> Option<Event> {
-    let who = who.clone();
-    match finding {
-        Finding::Used | Finding::Doubted | Finding::Started => None,
-        Finding::Stepped(by) => Some(Event::LocalStepped { who, by }),
-        Finding::PathChanged(by) => Some(Event::PathChanged { who, by, one_way: false }),
-        Finding::OneWayChanged(by) => Some(Event::PathChanged { who, by, one_way: true }),
-    }
-}
-
 impl Core for Master {
     fn handle(&mut self, now: Time<Local>, input: Input<'_>) {
         match input {
@@ -460,6 +450,10 @@ impl Core for Master {
 
     fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {
         self.page(now, from, most)
+    }
+
+    fn roster(&self) -> Option<RosterSize> {
+        Some(self.roster_size())
     }
 
     fn held(&self) -> usize {

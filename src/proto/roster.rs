@@ -1,18 +1,15 @@
 //! The roster: the slaves a master knows, by identity and by address.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::agenda::Place;
 use super::event::Who;
 use super::exchange::{BySource, Exchange, Stamp};
-use super::index::{Index, Seeded};
+use super::former::Former;
+use super::index::Index;
 use super::track::Track;
 use crate::time::{Local, Map, Rate, Remote, Shown, Span, Time};
 use crate::wire::{BootId, Name, NodeId, Rank, Standing};
-
-/// So many earlier boots of a slave are remembered.
-const FORMER: usize = 4;
 
 /// A poll that waits for its reply.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +32,8 @@ pub(super) struct Said {
 pub(super) struct Member {
     pub(super) who: Who,
     pub(super) boot: BootId,
-    /// Boots before this one, newest last. A restarted process never comes back to one.
-    pub(super) former: VecDeque<BootId>,
+    /// Boots before this one.
+    pub(super) former: Former,
     /// How often one of them has come back all the same, while this one lives.
     pub(super) returns: u32,
     /// Given on the command line: never forgotten.
@@ -92,7 +89,7 @@ impl Member {
         Self {
             who,
             boot,
-            former: VecDeque::new(),
+            former: Former::default(),
             returns: 0,
             listed,
             // A slave that is polled once a round needs no more.
@@ -123,14 +120,15 @@ impl Member {
         }
     }
 
+    fn is_unanswered(&self) -> bool {
+        !self.known && !self.listed
+    }
+
     /// The slave's process is another one now: nothing measured of the old one holds, but for the
     /// rate, which is the crystal's.
     pub(super) fn reboot(&mut self, boot: BootId, rate: Option<Rate>) {
         if self.boot != boot {
-            if self.former.len() == FORMER {
-                self.former.pop_front();
-            }
-            self.former.push_back(self.boot);
+            self.former.push(self.boot);
             self.returns = 0;
         }
         self.boot = boot;
@@ -158,19 +156,31 @@ pub(super) struct Roster {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_id: Index,
-    by_addr: BTreeMap<SocketAddr, u32>,
+    by_addr: Index,
     most: usize,
+    /// Those who joined and have not answered a poll yet.
+    unanswered: usize,
+    /// Those who have answered.
+    known: usize,
+    /// Those who have said that they stand by, in the order of their slots. Some may have left.
+    standbys: Vec<Place>,
 }
 
 impl Roster {
+    /// Bytes that a slave takes.
+    pub(super) const EACH: usize = size_of::<Slot>() + size_of::<OpenPoll>() + 2 * Index::EACH;
+
     /// Room for `most` slaves; `seed` is drawn at random.
     pub(super) fn new(most: usize, seed: [u64; 2]) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            by_id: Index::with_hasher(Seeded::new(seed)),
-            by_addr: BTreeMap::new(),
+            by_id: Index::new(seed),
+            by_addr: Index::new(seed),
             most,
+            unanswered: 0,
+            known: 0,
+            standbys: Vec::new(),
         }
     }
 
@@ -187,27 +197,77 @@ impl Roster {
             self.slots.push(Slot { generation: 0, member: None });
             (self.slots.len() - 1) as u32
         });
-        if member.who.id != NodeId::UNKNOWN {
-            self.by_id.insert(member.who.id, slot);
-        }
-        self.by_addr.insert(member.who.addr, slot);
+        self.unanswered += usize::from(member.is_unanswered());
+        self.known += usize::from(member.known);
+        let (id, addr) = (member.who.id, member.who.addr);
         let entry = &mut self.slots[slot as usize];
         entry.generation += 1;
+        let generation = entry.generation;
         entry.member = Some(member);
-        Some(Place { slot, generation: entry.generation })
+        if id != NodeId::UNKNOWN {
+            self.by_id.insert(&id, slot, |slot| id_in(&self.slots, slot));
+        }
+        self.by_addr.insert(&Some(addr), slot, |slot| addr_in(&self.slots, slot));
+        Some(Place { slot, generation })
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Option<Member> {
         self.get(place)?;
         let member = self.slots[place.slot as usize].member.take()?;
         self.free.push(place.slot);
-        if self.by_id.get(&member.who.id) == Some(&place.slot) {
-            self.by_id.remove(&member.who.id);
-        }
-        if self.by_addr.get(&member.who.addr) == Some(&place.slot) {
-            self.by_addr.remove(&member.who.addr);
-        }
+        self.unanswered -= usize::from(member.is_unanswered());
+        self.known -= usize::from(member.known);
+        self.by_id.remove(&member.who.id, place.slot);
+        self.by_addr.remove(&Some(member.who.addr), place.slot);
         Some(member)
+    }
+
+    /// Members that have answered.
+    pub(super) fn known(&self) -> usize {
+        self.known
+    }
+
+    /// Those who have said that they stand by, in the order of their slots.
+    pub(super) fn standbys(&self) -> impl Iterator<Item = &Member> {
+        self.standbys.iter().filter_map(|&place| self.get(place))
+    }
+
+    /// The member at `place` stands by with this rank, or does not.
+    pub(super) fn set_standby(&mut self, place: Place, rank: Option<Rank>) {
+        let Some(member) = self.get_mut(place) else { return };
+        let begins = rank.is_some() && member.standby.is_none();
+        member.standby = rank;
+        if begins {
+            let mut all = std::mem::take(&mut self.standbys);
+            all.retain(|&other| self.get(other).is_some_and(|m| m.standby.is_some()));
+            let at = all.partition_point(|other| other.slot < place.slot);
+            if all.get(at) != Some(&place) {
+                all.insert(at, place);
+            }
+            self.standbys = all;
+        }
+    }
+
+    /// Joiners that have a place and have not answered a poll yet.
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
+    /// The member at `place` has answered; says whether it is the first time.
+    pub(super) fn answered(&mut self, place: Place) -> bool {
+        let Some(member) = self.get_mut(place) else { return false };
+        let was_unanswered = member.is_unanswered();
+        let first = !std::mem::replace(&mut member.known, true);
+        self.unanswered -= usize::from(was_unanswered);
+        self.known += usize::from(first);
+        first
+    }
+
+    /// The member at `place`, which is listed, has to answer anew.
+    pub(super) fn unlearn(&mut self, place: Place) {
+        let Some(member) = self.get_mut(place).filter(|member| member.listed) else { return };
+        let was = std::mem::replace(&mut member.known, false);
+        self.known -= usize::from(was);
     }
 
     pub(super) fn get(&self, place: Place) -> Option<&Member> {
@@ -233,35 +293,31 @@ impl Roster {
     }
 
     pub(super) fn by_id(&self, id: NodeId) -> Option<Place> {
-        self.by_id.get(&id).and_then(|&slot| self.in_slot(slot))
+        self.in_slot(self.by_id.find(&id, |slot| id_in(&self.slots, slot))?)
     }
 
     pub(super) fn by_addr(&self, addr: SocketAddr) -> Option<Place> {
-        self.by_addr.get(&addr).and_then(|&slot| self.in_slot(slot))
+        self.in_slot(self.by_addr.find(&Some(addr), |slot| addr_in(&self.slots, slot))?)
     }
 
     /// The member at `place` is `id` now.
     pub(super) fn identify(&mut self, place: Place, id: NodeId) {
         let Some(old) = self.get(place).map(|m| m.who.id) else { return };
-        if self.by_id.get(&old) == Some(&place.slot) {
-            self.by_id.remove(&old);
-        }
-        self.by_id.insert(id, place.slot);
+        self.by_id.remove(&old, place.slot);
         if let Some(member) = self.get_mut(place) {
             member.who.id = id;
         }
+        self.by_id.insert(&id, place.slot, |slot| id_in(&self.slots, slot));
     }
 
     /// The member at `place` is reached at `addr` now.
     pub(super) fn relocate(&mut self, place: Place, addr: SocketAddr) {
         let Some(old) = self.get(place).map(|m| m.who.addr) else { return };
-        if self.by_addr.get(&old) == Some(&place.slot) {
-            self.by_addr.remove(&old);
-        }
-        self.by_addr.insert(addr, place.slot);
+        self.by_addr.remove(&Some(old), place.slot);
         if let Some(member) = self.get_mut(place) {
             member.who.addr = addr;
         }
+        self.by_addr.insert(&Some(addr), place.slot, |slot| addr_in(&self.slots, slot));
     }
 
     pub(super) fn rename(&mut self, place: Place, name: &Name) {
@@ -286,4 +342,13 @@ impl Roster {
             entry.member.as_ref().map(|member| (place, member))
         })
     }
+}
+
+/// Whose slot it is; nobody's id where it is free.
+fn id_in(slots: &[Slot], slot: u32) -> NodeId {
+    slots[slot as usize].member.as_ref().map_or(NodeId::UNKNOWN, |member| member.who.id)
+}
+
+fn addr_in(slots: &[Slot], slot: u32) -> Option<SocketAddr> {
+    slots[slot as usize].member.as_ref().map(|member| member.who.addr)
 }

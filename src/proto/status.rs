@@ -159,3 +159,15 @@ pub struct Page {
     /// Where to go on; none after the last.
     pub next: Option<u32>,
 }
+
+/// How large a master's roster is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RosterSize {
+    /// Slaves in it.
+    pub slaves: usize,
+    /// Slaves that it has room for.
+    pub most: usize,
+    /// Bytes that one of them takes in the core's tables. What few have for a while comes on top:
+    /// a second opinion of a young track, the window of numbers where there are seals.
+    pub each: usize,
+}

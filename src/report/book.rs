@@ -100,6 +100,13 @@ impl Book {
         }
     }
 
+    /// Notes that all slaves left.
+    pub fn remove_all(&mut self) {
+        let here = self.subjects.iter().filter(|(_, subject)| subject.left.is_none());
+        let ids: Vec<_> = here.map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.remove(id));
+    }
+
     /// Records one exchange with slave `id`: its round trip, and what it took one way beyond the
     /// least. Without a page of its own it counts for the cluster only.
     pub fn record_exchange(&mut self, id: u64, round_trip: Span, noise: Span) {

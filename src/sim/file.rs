@@ -242,7 +242,7 @@ mod tests {
             ("back = { loss = \"120%\" }", "line 2, column 17: ", "0% to 100%"),
             ("back = { loss = \"NaN%\" }", "line 2, column 17: ", "0% to 100%"),
             ("average = \"median\"", "line 2, column 11: ", "unknown variant `median`"),
-            ("slaves = 100000", "line 2, column 10: ", "0 to 1000"),
+            ("slaves = 1000000", "line 2, column 10: ", "0 to 100000"),
             ("[[node]]\nnumber = 7", "line 2, column 1: ", "no node 7"),
             ("[[node]]\nnumber = 0", "line 2, column 1: ", "no node 0"),
             ("[[incident]]\nat = \"1s\"\nnode = 1", "line 2, column 1: ", "is one of jump"),

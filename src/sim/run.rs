@@ -122,6 +122,7 @@ fn master(scenario: &Scenario, identity: Identity) -> MasterSettings {
         max_rtt: scenario.max_rtt,
         average: scenario.average,
         limits: scenario.limits,
+        max_slaves: scenario.nodes.len(),
         ..MasterSettings::new(identity)
     }
 }

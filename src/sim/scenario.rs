@@ -183,7 +183,7 @@ pub struct Scenario {
 
 impl Scenario {
     /// The greatest number of nodes.
-    pub const MAX_NODES: usize = 1_001;
+    pub const MAX_NODES: usize = 100_001;
     /// The longest run.
     pub const MAX_DURATION: Span = Span::from_secs(10_000_000);
 

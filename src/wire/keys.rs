@@ -64,12 +64,25 @@ impl Key {
         if self.holder != Holder::Cluster {
             return self.secret.clone();
         }
-        let mut expand = Hmac::<Sha256>::new_from_slice(&*self.secret).expect("any length will do");
-        expand.update(NODE);
-        expand.update(&node.0.to_be_bytes());
-        expand.update(&[1]);
-        Zeroizing::new(expand.finalize().into_bytes().into())
+        expanded(self.keyed(), node)
     }
+
+    /// What nodes' keys are [`expanded`] with, where this key is the cluster's.
+    pub(super) fn expander(&self) -> Option<Hmac<Sha256>> {
+        (self.holder == Holder::Cluster).then(|| self.keyed())
+    }
+
+    fn keyed(&self) -> Hmac<Sha256> {
+        Hmac::<Sha256>::new_from_slice(&*self.secret).expect("any length will do")
+    }
+}
+
+/// The key of `node`, by the cluster's key.
+pub(super) fn expanded(mut expand: Hmac<Sha256>, node: NodeId) -> Zeroizing<[u8; NODE_KEY]> {
+    expand.update(NODE);
+    expand.update(&node.0.to_be_bytes());
+    expand.update(&[1]);
+    Zeroizing::new(expand.finalize().into_bytes().into())
 }
 
 /// The keys a node holds. The first that fits is sealed with, every one is accepted.

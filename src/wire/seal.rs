@@ -10,7 +10,7 @@ use byteorder::{BigEndian, ByteOrder};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::keys::{KeyId, Keyring};
+use super::keys::{Key, KeyId, Keyring, expanded};
 use super::{BootId, Buffer, LEN, NodeId, TRAILER_LEN};
 
 const FLAGS: usize = 4;
@@ -21,8 +21,9 @@ const BOOT: usize = KEY + 4;
 const CODE: usize = BOOT + 4;
 /// Flag: the sender speaks as a master.
 const AS_MASTER: u16 = 1;
-/// Nodes whose keys are kept ready; beyond so many all are made anew.
-const READY: usize = 16_384;
+/// Nodes whose keys are kept ready. Those of others are made anew each time, which takes about as
+/// long as to find them among very many.
+const READY: usize = 1_024;
 
 /// As what a node speaks. It decides whose key is used, so that the key of a slave is worth
 /// nothing for a master's words.
@@ -62,6 +63,8 @@ pub enum Broken {
 #[derive(Debug, Clone, Default)]
 pub struct Sealer {
     keys: Keyring,
+    /// Of each key that is the cluster's, what nodes' keys are expanded with.
+    expanders: Vec<Option<Hmac<Sha256>>>,
     /// Keyed and ready to use, by node.
     ready: BTreeMap<(KeyId, NodeId), Hmac<Sha256>>,
 }
@@ -75,7 +78,8 @@ impl PartialEq for Sealer {
 impl Sealer {
     /// A sealer with these keys.
     pub fn new(keys: Keyring) -> Self {
-        Self { keys, ready: BTreeMap::new() }
+        let expanders = keys.keys().iter().map(Key::expander).collect();
+        Self { keys, expanders, ready: BTreeMap::new() }
     }
 
     /// Whether there are keys, so that what is not sealed is not believed.
@@ -126,18 +130,19 @@ impl Sealer {
         if let Some(ready) = self.ready.get(&(id, node)) {
             return Some(ready.clone());
         }
-        let key = self.keys.keys().iter().find(|key| key.id == id && key.serves(node))?;
-        Hmac::new_from_slice(&*key.of_node(node)).ok()
+        let mut keys = self.keys.keys().iter().zip(&self.expanders);
+        let (key, expander) = keys.find(|(key, _)| key.id == id && key.serves(node))?;
+        let key = match expander {
+            Some(expander) => expanded(expander.clone(), node),
+            None => key.of_node(node),
+        };
+        Hmac::new_from_slice(&*key).ok()
     }
 
     fn keep(&mut self, id: KeyId, node: NodeId, mac: Hmac<Sha256>) {
-        if self.ready.contains_key(&(id, node)) {
-            return;
+        if self.ready.len() < READY {
+            self.ready.entry((id, node)).or_insert(mac);
         }
-        if self.ready.len() >= READY {
-            self.ready.clear();
-        }
-        self.ready.insert((id, node), mac);
     }
 }
 

@@ -102,6 +102,9 @@ pub(super) const STATS: Columns = &[
     "clock_steps",
     "events",
     "warnings",
+    "slaves",
+    "max_slaves",
+    "bytes_per_slave",
 ];
 
 /// One line of values.

@@ -177,6 +177,9 @@ fn stats() -> Stats {
         clock_steps: 1,
         events: 9,
         warnings: 2,
+        slaves: Some(5),
+        max_slaves: Some(1_000),
+        bytes_per_slave: Some(1_500),
     }
 }
 

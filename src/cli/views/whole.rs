@@ -63,6 +63,10 @@ pub(super) fn stats(s: &Stats) -> String {
     sheet.line("Lost", format!("{} by a full buffer", human_count(s.overflowed)));
     sheet.line("Clock steps", format!("{} of the system clock seen", s.clock_steps));
     sheet.line("Events", format!("{}, {} of them warnings", s.events, s.warnings));
+    if let (Some(slaves), Some(most), Some(each)) = (s.slaves, s.max_slaves, s.bytes_per_slave) {
+        let text = format!("{} of {} slaves", human_count(slaves), human_count(most));
+        sheet.line("Roster", format!("{text}, {each} bytes each"));
+    }
     sheet.line("Dropped", human_count(s.dropped));
     let mut page = sheet.end();
     for (reason, count) in &s.drops {

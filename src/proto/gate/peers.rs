@@ -1,24 +1,28 @@
 //! Who has proven to be alive, and which of their datagrams have come.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::Drop;
+use crate::proto::former::Former;
+use crate::proto::index::Index;
 use crate::time::{Local, Span, Time};
 use crate::wire::{BootId, Header, NodeId, Window};
 
-/// Earlier processes of a node that are known to be gone.
-const FORMER: usize = 4;
 /// A process that was followed by another may come back when that one was not heard for so long:
 /// two of one identity, of which one has died. Longer than any challenge is good for, so that no
 /// recorded echo of one does it.
 const GONE: Span = Span::from_secs(32);
+/// A full table loses so large a part of its peers at once, the quietest: who floods it with
+/// newcomers must not make it search for every one of them.
+const CLEARED: usize = 16;
 
 #[derive(Debug)]
 struct Peer {
+    id: NodeId,
     boot: BootId,
-    former: VecDeque<BootId>,
-    window: Window,
+    former: Former,
+    /// Of those who seal: without seals nothing can be told from a recording.
+    window: Option<Box<Window>>,
     addr: SocketAddr,
     heard: Time<Local>,
 }
@@ -27,14 +31,21 @@ struct Peer {
 /// and has to prove itself anew.
 #[derive(Debug)]
 pub(super) struct Peers {
-    peers: BTreeMap<NodeId, Peer>,
-    by_addr: BTreeMap<SocketAddr, NodeId>,
+    peers: Vec<Peer>,
+    by_id: Index,
+    /// Of two that spoke from one address the later is found.
+    by_addr: Index,
     most: usize,
 }
 
 impl Peers {
-    pub(super) fn new(most: usize) -> Self {
-        Self { peers: BTreeMap::new(), by_addr: BTreeMap::new(), most: most.max(1) }
+    /// Bytes that a peer takes.
+    pub(super) const EACH: usize = size_of::<Peer>() + 2 * Index::EACH;
+
+    /// Room for `most`; `seed` is known to nobody else.
+    pub(super) fn new(most: usize, seed: [u64; 2]) -> Self {
+        let (by_id, by_addr) = (Index::new(seed), Index::new(seed));
+        Self { peers: Vec::new(), by_id, by_addr, most: most.max(1) }
     }
 
     pub(super) fn set_most(&mut self, most: usize) {
@@ -44,14 +55,18 @@ impl Peers {
         }
     }
 
+    fn seat_of(&self, id: NodeId) -> Option<u32> {
+        self.by_id.find(&id, |seat| self.peers[seat as usize].id)
+    }
+
     /// The process of a node that has proven itself; 0 where none has.
     pub(super) fn boot_of(&self, id: NodeId) -> BootId {
-        self.peers.get(&id).map_or(BootId(0), |peer| peer.boot)
+        self.seat_of(id).map_or(BootId(0), |seat| self.peers[seat as usize].boot)
     }
 
     /// Whether one of them speaks from there.
     pub(super) fn is_at(&self, addr: SocketAddr) -> bool {
-        self.by_addr.contains_key(&addr)
+        self.by_addr.find(&addr, |seat| self.peers[seat as usize].addr).is_some()
     }
 
     /// Whether a sealed datagram is of a process that has proven itself; if so, it is taken once.
@@ -64,77 +79,94 @@ impl Peers {
         from: SocketAddr,
         header: &Header,
     ) -> Result<bool, Drop> {
-        let Some(peer) = self.peers.get_mut(&header.sender) else { return Ok(false) };
+        let Some(seat) = self.seat_of(header.sender) else { return Ok(false) };
+        let peer = &mut self.peers[seat as usize];
         if peer.boot != header.boot {
-            return if peer.former.contains(&header.boot) {
-                Err(Drop::Replayed)
-            } else {
-                Ok(false)
-            };
+            let gone = peer.former.contains(header.boot);
+            return if gone { Err(Drop::Replayed) } else { Ok(false) };
         }
-        if !peer.window.take(header.sequence) {
+        if !peer.window.get_or_insert_default().take(header.sequence) {
             return Err(Drop::Replayed);
         }
         peer.heard = now;
-        let old = std::mem::replace(&mut peer.addr, from);
-        if old != from {
-            self.move_to(header.sender, old, from);
-        }
+        self.move_to(seat, from);
         Ok(true)
     }
 
+    /// A process has proven to be alive, with a datagram that is `sealed` or not.
     pub(super) fn prove(
         &mut self,
         now: Time<Local>,
         from: SocketAddr,
         header: &Header,
+        sealed: bool,
     ) -> Result<(), Drop> {
         let boot = header.boot;
-        if let Some(peer) = self.peers.get_mut(&header.sender) {
-            if peer.former.contains(&boot) {
-                if now.since(peer.heard) < GONE {
-                    return Err(Drop::Replayed);
-                }
-                peer.former.retain(|former| *former != boot);
+        let seat = self.seat_of(header.sender);
+        let seat = seat.unwrap_or_else(|| self.add(now, from, header));
+        let peer = &mut self.peers[seat as usize];
+        if peer.former.contains(boot) {
+            if now.since(peer.heard) < GONE {
+                return Err(Drop::Replayed);
             }
-            if peer.boot != boot {
-                if peer.former.len() == FORMER {
-                    peer.former.pop_front();
-                }
-                peer.former.push_back(std::mem::replace(&mut peer.boot, boot));
-                peer.window = Window::default();
-                peer.window.take(header.sequence);
-            }
-            peer.heard = now;
-            let old = std::mem::replace(&mut peer.addr, from);
-            self.move_to(header.sender, old, from);
-            return Ok(());
+            peer.former.forget(boot);
         }
-        self.make_room();
-        let mut window = Window::default();
-        window.take(header.sequence);
-        let peer = Peer { boot, former: VecDeque::new(), window, addr: from, heard: now };
-        self.peers.insert(header.sender, peer);
-        self.by_addr.insert(from, header.sender);
+        if peer.boot != boot {
+            peer.former.push(std::mem::replace(&mut peer.boot, boot));
+            peer.window = None;
+        }
+        if sealed && peer.window.is_none() {
+            peer.window.get_or_insert_default().take(header.sequence);
+        }
+        peer.heard = now;
+        self.move_to(seat, from);
         Ok(())
     }
 
-    fn move_to(&mut self, id: NodeId, from: SocketAddr, to: SocketAddr) {
-        if self.by_addr.get(&from) == Some(&id) {
-            self.by_addr.remove(&from);
+    fn add(&mut self, now: Time<Local>, from: SocketAddr, header: &Header) -> u32 {
+        self.make_room();
+        let seat = self.peers.len() as u32;
+        let (id, boot) = (header.sender, header.boot);
+        let former = Former::default();
+        self.peers.push(Peer { id, boot, former, window: None, addr: from, heard: now });
+        let Self { peers, by_id, by_addr, .. } = self;
+        by_id.insert(&id, seat, |seat| peers[seat as usize].id);
+        by_addr.insert(&from, seat, |seat| peers[seat as usize].addr);
+        seat
+    }
+
+    fn move_to(&mut self, seat: u32, to: SocketAddr) {
+        let from = self.peers[seat as usize].addr;
+        if from != to {
+            self.by_addr.remove(&from, seat);
+            self.peers[seat as usize].addr = to;
+            let Self { peers, by_addr, .. } = self;
+            by_addr.insert(&to, seat, |seat| peers[seat as usize].addr);
         }
-        self.by_addr.insert(to, id);
     }
 
     fn make_room(&mut self) {
         if self.peers.len() < self.most {
             return;
         }
-        let quietest = self.peers.iter().min_by_key(|(_, peer)| peer.heard).map(|(&id, _)| id);
-        let Some(id) = quietest else { return };
-        let Some(peer) = self.peers.remove(&id) else { return };
-        if self.by_addr.get(&peer.addr) == Some(&id) {
-            self.by_addr.remove(&peer.addr);
+        let go = (self.peers.len() / CLEARED).max(1);
+        let heard = self.peers.iter().zip(0u32..).map(|(peer, seat)| (peer.heard, seat));
+        let mut heard: Vec<_> = heard.collect();
+        heard.select_nth_unstable(go - 1);
+        let mut seats: Vec<_> = heard[..go].iter().map(|(_, seat)| *seat).collect();
+        // From the last, so that who moves to a seat that is free now is none of them.
+        seats.sort_unstable();
+        seats.into_iter().rev().for_each(|seat| self.remove(seat));
+    }
+
+    fn remove(&mut self, seat: u32) {
+        let peer = self.peers.swap_remove(seat as usize);
+        self.by_id.remove(&peer.id, seat);
+        self.by_addr.remove(&peer.addr, seat);
+        let last = self.peers.len() as u32;
+        if let Some(moved) = self.peers.get(seat as usize) {
+            self.by_id.change(&moved.id, last, seat);
+            self.by_addr.change(&moved.addr, last, seat);
         }
     }
 }
@@ -162,30 +194,50 @@ mod tests {
 
     #[test]
     fn a_process_that_was_followed_by_another_never_comes_back() {
-        let mut peers = Peers::new(8);
+        let mut peers = Peers::new(8, [1, 2]);
         let addr = "10.0.0.2:7045".parse().unwrap();
         assert_eq!(peers.take(at(0), addr, &header(2, 1, 5)), Ok(false), "nothing proven");
-        peers.prove(at(0), addr, &header(2, 1, 5)).unwrap();
+        peers.prove(at(0), addr, &header(2, 1, 5), true).unwrap();
         assert_eq!(peers.take(at(0), addr, &header(2, 1, 5)), Err(Drop::Replayed));
         assert_eq!(peers.take(at(0), addr, &header(2, 1, 7)), Ok(true));
         assert_eq!(peers.take(at(0), addr, &header(2, 1, 6)), Ok(true), "late is not doubled");
         assert_eq!(peers.take(at(0), addr, &header(2, 9, 1)), Ok(false), "not proven yet");
-        peers.prove(at(1), addr, &header(2, 9, 1)).unwrap();
+        peers.prove(at(1), addr, &header(2, 9, 1), true).unwrap();
         assert_eq!(peers.take(at(1), addr, &header(2, 1, 99)), Err(Drop::Replayed));
-        assert_eq!(peers.prove(at(1), addr, &header(2, 1, 99)), Err(Drop::Replayed));
+        assert_eq!(peers.prove(at(1), addr, &header(2, 1, 99), true), Err(Drop::Replayed));
         assert_eq!(peers.take(at(1), addr, &header(2, 9, 2)), Ok(true));
     }
 
     #[test]
     fn the_table_is_bounded_and_the_quietest_goes() {
-        let mut peers = Peers::new(3);
+        let mut peers = Peers::new(3, [1, 2]);
         let addr = |n: u64| SocketAddr::from(([10, 0, 0, n as u8], 7045));
         for n in 2..5 {
-            peers.prove(at(n), addr(n), &header(n, 1, 1)).unwrap();
+            peers.prove(at(n), addr(n), &header(n, 1, 1), true).unwrap();
         }
         assert_eq!(peers.take(at(9), addr(2), &header(2, 1, 2)), Ok(true));
-        peers.prove(at(10), addr(5), &header(5, 1, 1)).unwrap();
-        assert_eq!((peers.peers.len(), peers.by_addr.len()), (3, 3));
+        peers.prove(at(10), addr(5), &header(5, 1, 1), true).unwrap();
+        assert_eq!(peers.peers.len(), 3);
         assert!(peers.is_at(addr(2)) && !peers.is_at(addr(3)) && peers.is_at(addr(5)));
+    }
+
+    #[test]
+    fn a_flood_of_newcomers_leaves_those_who_are_heard() {
+        const MOST: u64 = 1_000;
+        let mut peers = Peers::new(MOST as usize, [1, 2]);
+        let addr = |n: u64| SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 7045));
+        for n in 0..20_000 {
+            // Two hundred speak all the time, the others once.
+            let id = if n % 2 == 0 { 1 + n / 2 % 200 } else { 10_000 + n };
+            peers.prove(at(n), addr(id), &header(id, 1, 1), false).unwrap();
+            assert!(peers.peers.len() <= MOST as usize);
+        }
+        for id in 1..=200 {
+            assert_eq!(peers.boot_of(NodeId(id)), BootId(1));
+            assert!(peers.is_at(addr(id)));
+        }
+        let known = (0..20_000).filter(|n| peers.boot_of(NodeId(10_000 + n)) == BootId(1)).count();
+        assert_eq!(known, peers.peers.len() - 200, "who is found is who is there");
+        assert!((700..=800).contains(&known), "{known}");
     }
 }

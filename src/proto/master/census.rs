@@ -3,7 +3,7 @@
 //! A hundred thousand estimates take tens of milliseconds. Polls must not wait for that, so the
 //! census goes on in between of what is due. All readings are for one instant all the same.
 
-use super::{Local, Map, Master, Offset, Span, Time};
+use super::{Local, Map, Master, Offset, Place, Span, Time};
 use crate::proto::ensemble::Reading;
 use crate::proto::track::Wheel;
 use crate::time::Rate;
@@ -18,6 +18,8 @@ pub(super) struct Census {
     asked: Option<(Time<Local>, Map<Local, Wheel>)>,
     next: u32,
     readings: Vec<Reading>,
+    /// Whose they are, but for the first, which is our own.
+    places: Vec<Place>,
 }
 
 /// A complete census.
@@ -28,13 +30,19 @@ pub(super) struct Counted {
     pub(super) wheel: Map<Local, Wheel>,
     /// Every clock that can be had, our own first. Who missed some replies coasts on.
     pub(super) readings: Vec<Reading>,
+    /// Whose they are, but for the first.
+    pub(super) places: Vec<Place>,
 }
 
 impl Census {
+    /// Bytes that a clock takes.
+    pub(super) const EACH: usize = size_of::<Reading>() + size_of::<Place>();
+
     /// Keeps the room for the next round.
-    pub(super) fn give_back(&mut self, mut readings: Vec<Reading>) {
+    pub(super) fn give_back(&mut self, mut readings: Vec<Reading>, mut places: Vec<Place>) {
         readings.clear();
-        self.readings = readings;
+        places.clear();
+        (self.readings, self.places) = (readings, places);
     }
 }
 
@@ -53,15 +61,19 @@ impl Master {
             }
         };
         let mut readings = std::mem::take(&mut self.census.readings);
+        let mut places = std::mem::take(&mut self.census.places);
         let end = self.census.next.saturating_add(AT_ONCE).min(self.roster.slots());
-        readings.extend((self.census.next..end).filter_map(|slot| self.reading(at, slot)));
+        for (place, reading) in (self.census.next..end).filter_map(|slot| self.reading(at, slot)) {
+            places.push(place);
+            readings.push(reading);
+        }
         self.census.next = end;
         if end < self.roster.slots() {
-            self.census.readings = readings;
+            (self.census.readings, self.census.places) = (readings, places);
             return None;
         }
         self.census.asked = None;
-        Some(Counted { at, wheel, readings })
+        Some(Counted { at, wheel, readings, places })
     }
 
     fn own_reading(&self, now: Time<Local>, wheel: &Map<Local, Wheel>) -> Reading {
@@ -78,14 +90,14 @@ impl Master {
         }
     }
 
-    fn reading(&self, at: Time<Local>, slot: u32) -> Option<Reading> {
+    fn reading(&self, at: Time<Local>, slot: u32) -> Option<(Place, Reading)> {
         let place = self.roster.in_slot(slot)?;
         let member = self.roster.get(place).filter(|member| member.reach != 0)?;
         let (estimate, shown) = self.shown_by(at, place)?;
         let told = member.told && self.ensemble.starts();
         let told = self.ensemble.for_slave(&estimate).filter(|_| told);
         let shown = told.map_or(shown, |map| Time::from_nanos(map.reads.as_nanos()));
-        Some(Reading {
+        let reading = Reading {
             id: member.who.id,
             offset: estimate.wheel_offset,
             rate: estimate.wheel_rate,
@@ -94,6 +106,7 @@ impl Master {
             shown,
             saved: member.saved,
             reference: self.settings.references.contains(&member.who.name),
-        })
+        };
+        Some((place, reading))
     }
 }

@@ -41,7 +41,7 @@ impl Master {
 
     /// Members that stand by and can be reached.
     pub(in crate::proto) fn standbys(&self) -> impl Iterator<Item = Candidate> + '_ {
-        self.company().filter_map(|(_, member)| {
+        self.roster.standbys().filter(|member| member.reach != 0).filter_map(|member| {
             let rank = member.standby?;
             Some(Candidate { id: member.who.id, rank, addr: member.who.addr })
         })
@@ -129,7 +129,7 @@ impl Master {
 
     /// Lines of the table: the members that have answered, and ourselves.
     fn lines(&self) -> usize {
-        self.roster.iter().filter(|(_, member)| member.known).count() + 1
+        self.roster.known() + 1
     }
 
     /// The next line for a standby, and to whom it goes.

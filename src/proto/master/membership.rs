@@ -15,8 +15,13 @@ use crate::wire::{BootId, Join, Name, NodeId};
 /// A slave that has never answered is dropped after so many slots: its join was forged, or it is
 /// behind a wall.
 const PROBES: u32 = 8;
-/// Joiners beyond so many that have not answered a poll yet have to ask again.
+/// Joiners beyond so many that have not answered a poll yet have to ask again…
 const PENDING: usize = 256;
+/// …but for so large a part of a roster: each waits half a round for its poll on average, and all
+/// of a large cluster may start within seconds.
+const PENDING_PART: usize = 8;
+/// One of many joiners is polled within this, however long a round is.
+const CROWD_WAITS: Span = Span::from_secs(1);
 /// A slave that was known is forgotten after so many silent slots.
 const FORGET_AFTER: u32 = 600;
 /// One late datagram of an earlier boot is nothing; the third says that somebody is there.
@@ -57,7 +62,9 @@ impl Master {
                 self.rejoin(place, from, header, join);
                 Admission::Accepted
             }
-            None if self.unanswered() >= PENDING => return Err(Drop::Pending),
+            None if self.roster.unanswered() >= self.most_unanswered() => {
+                return Err(Drop::Pending);
+            }
             None => self.admit(now, from, header, join),
         };
         self.welcome(now, from, header, join, admission);
@@ -99,9 +106,8 @@ impl Master {
         self.roster.by_id(header.sender).or_else(by_addr)
     }
 
-    /// Joiners that have a place and have not answered a poll yet.
-    fn unanswered(&self) -> usize {
-        self.roster.iter().filter(|(_, member)| !member.known && !member.listed).count()
+    fn most_unanswered(&self) -> usize {
+        PENDING.max(self.settings.max_slaves / PENDING_PART)
     }
 
     fn admit(
@@ -118,7 +124,7 @@ impl Master {
         match self.roster.add(member) {
             Some(place) => {
                 // It is announced when it answers: until then it may be forged.
-                self.give_slot(now, place);
+                self.give_first_slot(now, place);
                 Admission::Accepted
             }
             None => {
@@ -134,7 +140,7 @@ impl Master {
     /// the newer one still answers. Two clocks must not pass for one, so the newer one stays.
     pub(super) fn is_twin(&mut self, place: Place, from: SocketAddr, header: &Header) -> bool {
         let Some(member) = self.roster.get_mut(place) else { return false };
-        let back = member.who.id == header.sender && member.former.contains(&header.boot);
+        let back = member.who.id == header.sender && member.former.contains(header.boot);
         if !back || member.reach == 0 {
             return false;
         }
@@ -149,10 +155,13 @@ impl Master {
     /// Whether the sender answers a poll that was sent to another place than that of its identity,
     /// whose owner lives: both were given by address, and carry one identity.
     pub(super) fn is_listed_twin(&mut self, place: Place, from: SocketAddr, nonce: u64) -> bool {
+        let asked = |member: &Member| member.open.iter().any(|open| open.nonce == nonce);
+        if self.roster.get(place).is_some_and(asked) {
+            return false;
+        }
         let Some(other) = self.roster.by_addr(from).filter(|&other| other != place) else {
             return false;
         };
-        let asked = |member: &Member| member.open.iter().any(|open| open.nonce == nonce);
         if !self.roster.get(other).is_some_and(asked) {
             return false;
         }
@@ -195,7 +204,7 @@ impl Master {
     ) {
         let own = self.settings.identity.id;
         let Some(member) = self.roster.get(place) else { return };
-        let (addr, first) = (member.who.addr, !member.known);
+        let addr = member.who.addr;
         let same = member.who.id == header.sender && member.boot == header.boot;
         if !same {
             // The rate of cluster time against its Local, turned round, is near its own.
@@ -205,17 +214,15 @@ impl Master {
         if addr != from {
             self.relocate(place, from);
         }
+        let first = self.roster.answered(place);
+        self.roster.set_standby(place, reply.standby.then_some(header.rank));
         let Some(member) = self.roster.get_mut(place) else { return };
         member.replied = true;
-        member.known = true;
-        member.standby = reply.standby.then_some(header.rank);
         member.loyal = reply.obeys == own;
         let back = std::mem::take(&mut member.missed);
-        let who = member.who.clone();
-        if first {
-            self.tell(Event::Joined(who));
-        } else if back {
-            self.tell(Event::Reachable(who));
+        if first || back {
+            let who = member.who.clone();
+            self.tell(if first { Event::Joined(who) } else { Event::Reachable(who) });
         }
         self.said.alone = false;
     }
@@ -275,9 +282,9 @@ impl Master {
             if let Some(member) = self.roster.get_mut(place) {
                 let boot = member.boot;
                 member.reboot(boot, None);
-                member.known = false;
                 member.reach = 0;
                 let who = member.who.clone();
+                self.roster.unlearn(place);
                 self.tell(Event::Left { who, said_so });
             }
         } else if let Some(member) = self.roster.remove(place) {
@@ -291,6 +298,16 @@ impl Master {
     /// A member's first slot: in this round if its moment is still to come, else in the next.
     pub(in crate::proto) fn give_slot(&mut self, now: Time<Local>, place: Place) {
         let at = self.beat(now, place);
+        self.agenda.add(at, Due::Poll { place, index: 0 });
+    }
+
+    /// As [`Master::give_slot`], but where many have joined and none has been polled yet within a
+    /// second: rounds may be long, and who has not answered keeps others from joining.
+    fn give_first_slot(&mut self, now: Time<Local>, place: Place) {
+        let at = self.beat(now, place);
+        let crowded = self.roster.unanswered() > PENDING / 2;
+        let soon = now + Span::from_secs_f64(CROWD_WAITS.as_secs_f64() * spread(place));
+        let at = if crowded { at.min(soon) } else { at };
         self.agenda.add(at, Due::Poll { place, index: 0 });
     }
 
@@ -314,9 +331,13 @@ impl Master {
     /// Where in the round a slot begins: multiples of the golden ratio spread any number of them
     /// evenly without knowing how many will come.
     fn phase(&self, place: Place) -> Span {
-        const GOLDEN: f64 = 0.618_033_988_749_895;
-        let share = (f64::from(place.slot) * GOLDEN).fract();
         let room = self.settings.interval - self.slot_length();
-        Span::from_secs_f64(room.as_secs_f64() * share)
+        Span::from_secs_f64(room.as_secs_f64() * spread(place))
     }
+}
+
+/// A number from 0 to 1 for each slot, evenly spread.
+fn spread(place: Place) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_895;
+    (f64::from(place.slot) * GOLDEN).fract()
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::clock::Target;
 use crate::proto::ensemble::{Reading, Verdict};
-use crate::proto::event::{DEVIATIONS, Slot};
+use crate::proto::event::{DEVIATIONS, Slot, Who};
 use crate::proto::track::{Estimate, Wheel};
 use crate::time::{Cluster, Offset, Rate, Remote};
 use crate::wire::Adjust;
@@ -80,8 +80,9 @@ impl Master {
         member.silent = if member.replied { 0 } else { member.silent.saturating_add(1) };
         let lost = member.known && member.reach == 0 && !member.missed;
         member.missed |= lost;
-        let (who, known) = (member.who.clone(), member.known);
+        let known = member.known;
         if lost {
+            let who = member.who.clone();
             self.tell(Event::Unreachable(who));
         }
         if self.forget(place) {
@@ -161,15 +162,17 @@ impl Master {
     }
 
     pub(super) fn tick(&mut self, now: Time<Local>) {
-        let Some(Counted { at, wheel, readings }) = self.take_census(now) else {
+        let Some(Counted { at, wheel, readings, places }) = self.take_census(now) else {
             // What is due meanwhile comes first.
             self.agenda.add(now + Span::from_nanos(1), Due::Tick);
             return;
         };
         let verdicts =
             if self.waits() { Vec::new() } else { self.ensemble.round(wheel.reads, &readings) };
-        for verdict in verdicts {
-            self.stand(&verdict);
+        // As the readings: our own first.
+        let whose = std::iter::once(None).chain(places.iter().copied().map(Some));
+        for (verdict, place) in verdicts.iter().zip(whose) {
+            self.stand(verdict, place);
         }
         let counts = |m: &&mut Member| m.reach != 0 && m.standing == Standing::Counted;
         self.wheel.judge(self.roster.iter_mut().filter(counts).map(|member| &mut member.track));
@@ -183,8 +186,8 @@ impl Master {
         }
         self.look_round(now);
         self.aim(at, &wheel, &readings);
-        self.sum_up(at, &readings);
-        self.census.give_back(readings);
+        self.sum_up(at, &readings, &places);
+        self.census.give_back(readings, places);
         self.hold_court(now);
         self.round = self.round.wrapping_add(1).max(1);
         let next = next_beat(self.born, self.settings.interval, now);
@@ -202,25 +205,38 @@ impl Master {
         waits
     }
 
-    fn stand(&mut self, verdict: &Verdict) {
+    /// Takes in a verdict on the member at `place`, or on ourselves where that is nowhere.
+    fn stand(&mut self, verdict: &Verdict, place: Option<Place>) {
         let Verdict { id, standing, offset: by, weight } = *verdict;
-        let (before, who) = if id == self.settings.identity.id {
-            self.weight = weight;
-            let before = std::mem::replace(&mut self.standing, standing);
-            (before, self.own_who())
-        } else {
-            let Some(place) = self.roster.by_id(id) else { return };
-            let Some(member) = self.roster.get_mut(place) else { return };
-            member.weight = weight;
-            (std::mem::replace(&mut member.standing, standing), member.who.clone())
+        let before = match place {
+            None => {
+                self.weight = weight;
+                std::mem::replace(&mut self.standing, standing)
+            }
+            Some(place) => {
+                // Who left while the others were asked has no standing any more.
+                let member = self.roster.get_mut(place).filter(|member| member.who.id == id);
+                let Some(member) = member else { return };
+                member.weight = weight;
+                std::mem::replace(&mut member.standing, standing)
+            }
         };
         match (before, standing) {
-            (Standing::Falseticker, Standing::Counted) => self.tell(Event::Counted(who)),
+            (Standing::Falseticker, Standing::Counted) => {
+                let who = self.who_at(place);
+                self.tell(Event::Counted(who));
+            }
             (Standing::Counted | Standing::Spare, Standing::Falseticker) => {
+                let who = self.who_at(place);
                 self.tell(Event::Falseticker { who, by });
             }
             _ => {}
         }
+    }
+
+    fn who_at(&self, place: Option<Place>) -> Who {
+        let member = place.and_then(|place| self.roster.get(place));
+        member.map_or_else(|| self.own_who(), |member| member.who.clone())
     }
 
     /// Aims our own clock, which is a member's like any other.
@@ -240,19 +256,15 @@ impl Master {
         self.pending.push_back(Pending::Output(publish));
     }
 
-    fn sum_up(&mut self, now: Time<Local>, readings: &[Reading]) {
+    fn sum_up(&mut self, now: Time<Local>, readings: &[Reading], places: &[Place]) {
         let Some(cluster) = self.ensemble.cluster().copied() else { return };
-        let own = self.settings.identity.id;
+        let standing = |&place: &Place| self.roster.get(place).map(|member| member.standing);
+        let standings = std::iter::once(Some(self.standing)).chain(places.iter().map(standing));
         let offsets: Vec<_> = readings
             .iter()
-            .filter(|reading| {
-                let standing = match self.roster.by_id(reading.id) {
-                    Some(place) => self.roster.get(place).map(|member| member.standing),
-                    None => (reading.id == own).then_some(self.standing),
-                };
-                standing == Some(Standing::Counted)
-            })
-            .map(|reading| ahead_of(reading.shown, cluster.reads))
+            .zip(standings)
+            .filter(|(_, standing)| *standing == Some(Standing::Counted))
+            .map(|(reading, _)| ahead_of(reading.shown, cluster.reads))
             .collect();
         let least = offsets.iter().min().copied().unwrap_or(Offset::ZERO);
         let greatest = offsets.iter().max().copied().unwrap_or(Offset::ZERO);

@@ -16,7 +16,7 @@ const SLOTS: u32 = 8;
 impl Master {
     /// Once a round: looks whether more than half of the members are in sight.
     pub(super) fn look_round(&mut self, now: Time<Local>) {
-        let known = self.roster.iter().filter(|(_, member)| member.known).count() + 1;
+        let known = self.roster.known() + 1;
         let seen = self.company().count() + 1;
         let lost = 2 * seen <= known && known > 2;
         match (lost, self.out_of_sight) {

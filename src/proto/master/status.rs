@@ -1,8 +1,14 @@
 //! What a master tells of itself and its members when it is asked.
 
-use super::{Local, Master, Member, Place, Span, Standing, Time, Who};
+use super::{
+    Agenda, Census, Ensemble, Event, Gate, Local, Master, Member, Place, Roster, Span, Standing,
+    Time, Who,
+};
 use crate::proto::event::DEVIATIONS;
-use crate::proto::status::{Contender, Page, Peer, Relation, Role, State, Summary, Tracking};
+use crate::proto::status::{
+    Contender, Page, Peer, Relation, Role, RosterSize, State, Summary, Tracking,
+};
+use crate::proto::track::Finding;
 use crate::time::Rate;
 
 /// Standbys that are told of.
@@ -40,6 +46,11 @@ impl Master {
             steps: self.steering.steps(),
             references: self.settings.references.len(),
         }
+    }
+
+    pub(super) fn roster_size(&self) -> RosterSize {
+        let each = Roster::EACH + Agenda::EACH + Ensemble::EACH + Census::EACH + Gate::EACH;
+        RosterSize { slaves: self.roster.len(), most: self.settings.max_slaves, each }
     }
 
     fn state(&self) -> State {
@@ -143,5 +154,16 @@ impl Master {
             authenticated: self.gate.is_keyed(),
             steps: member.said.map_or(0, |said| said.steps),
         }
+    }
+}
+
+/// What is worth telling of what an exchange was found to be.
+pub(super) fn found(who: &Who, finding: Finding) -> Option<Event> {
+    let who = || who.clone();
+    match finding {
+        Finding::Used | Finding::Doubted | Finding::Started => None,
+        Finding::Stepped(by) => Some(Event::LocalStepped { who: who(), by }),
+        Finding::PathChanged(by) => Some(Event::PathChanged { who: who(), by, one_way: false }),
+        Finding::OneWayChanged(by) => Some(Event::PathChanged { who: who(), by, one_way: true }),
     }
 }

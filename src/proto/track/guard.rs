@@ -127,12 +127,29 @@ impl Suspects {
     }
 }
 
+/// The newest exchanges, oldest first overwritten; `None`: it was in order.
+#[derive(Debug, Clone, Default)]
+struct Recent {
+    of: [Option<Residuals>; LAST],
+    next: usize,
+}
+
+impl Recent {
+    fn push(&mut self, early: Option<Residuals>) {
+        self.of[self.next] = early;
+        self.next = (self.next + 1) % LAST;
+    }
+
+    fn early(&self) -> impl Iterator<Item = &Residuals> {
+        self.of.iter().flatten()
+    }
+}
+
 /// Watches one link.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guard {
-    /// The newest exchanges, oldest first overwritten; `None`: it was in order.
-    recent: [Option<Residuals>; LAST],
-    next: usize,
+    /// Where one of the newest was early. That is rare, and of many slaves most have none.
+    recent: Option<Box<Recent>>,
     runs: [Run; 2],
 }
 
@@ -150,10 +167,9 @@ impl Guard {
     ) -> Ruling {
         let limit = deviation.map(|d| (SIGMAS * d).max(NOISES * noise) + GAP_RATE * gap);
         let early = nu[0] < -limit[0] || nu[1] < -limit[1];
-        self.recent[self.next] = early.then_some(nu);
-        self.next = (self.next + 1) % LAST;
+        self.note(early.then_some(nu));
         if early {
-            let suspects = self.recent.iter().flatten().count();
+            let suspects = self.recent.iter().flat_map(|recent| recent.early()).count();
             if suspects < NEEDED {
                 return Ruling::Doubt;
             }
@@ -171,6 +187,17 @@ impl Guard {
                 Ruling::Changed(change)
             }
             None => Ruling::Pass,
+        }
+    }
+
+    fn note(&mut self, early: Option<Residuals>) {
+        if early.is_some() {
+            self.recent.get_or_insert_default().push(early);
+        } else if let Some(recent) = &mut self.recent {
+            recent.push(None);
+            if recent.early().next().is_none() {
+                self.recent = None;
+            }
         }
     }
 
@@ -202,7 +229,8 @@ impl Guard {
     }
 
     fn pick(&self, what: impl Fn(&Residuals) -> f64) -> Suspects {
-        let mut of: Vec<f64> = self.recent.iter().flatten().map(what).collect();
+        let early = self.recent.iter().flat_map(|recent| recent.early());
+        let mut of: Vec<f64> = early.map(what).collect();
         of.sort_unstable_by(f64::total_cmp);
         let (Some(&least), Some(&greatest)) = (of.first(), of.last()) else {
             return Suspects::default();

@@ -182,6 +182,8 @@ struct State {
     /// Exchanges since the clock stepped, as far as is known.
     since_step: u32,
     noise: Source,
+    /// Rivals that have come, or were not let in.
+    rivals: u8,
 }
 
 /// Follows one slave's Local. About 1 KiB.
@@ -189,9 +191,9 @@ struct State {
 pub struct Track {
     prior_rate: Option<Rate>,
     /// What another master knew; until the track knows better itself.
-    warm: Option<Prior>,
+    warm: Option<Box<Prior>>,
     state: Option<State>,
-    rival: Option<Rival>,
+    rival: Option<Box<Rival>>,
     witness: Witness,
 }
 
@@ -254,18 +256,29 @@ impl Track {
         if !matches!(finding, Finding::Used | Finding::Doubted) {
             self.rival = None;
         }
+        let due = Rival::due(state.exchanges);
         match self.rival.take() {
-            None if Rival::is_due(state.exchanges) => {
-                self.rival = Some(Rival::new(state, exchange, &wheel.home(exchange.middle())));
+            None if due > state.rivals => {
+                let room = wheel.rooms.take().filter(|_| Rival::may_come(state.exchanges));
+                if let Some(room) = room {
+                    state.rivals = due;
+                    let home = wheel.home(exchange.middle());
+                    self.rival = Some(Rival::new(state, exchange, &home, room));
+                }
             }
             None => {}
-            Some(rival) => match rival.compare(exchange, wheel, fit) {
-                Verdict::Open(rival) => self.rival = Some(rival),
-                Verdict::Won(better) => {
-                    *state = State { exchanges: state.exchanges, ..*better };
+            Some(rival) => {
+                // While one lives no other comes.
+                state.rivals = due;
+                match rival.compare(exchange, wheel, fit) {
+                    Verdict::Open(rival) => self.rival = Some(rival),
+                    Verdict::Won(better) => {
+                        let (exchanges, rivals) = (state.exchanges, state.rivals);
+                        *state = State { exchanges, rivals, ..better.into_state() };
+                    }
+                    Verdict::Lost => {}
                 }
-                Verdict::Lost => {}
-            },
+            }
         }
     }
 
@@ -314,7 +327,7 @@ impl Track {
             mean: [home.deviation, y, FLOOR_GUESS * half],
             cov: [half * half / 4.0, 0.0, 0.0, sigma * sigma, 0.0, half * half / 8.0],
         };
-        self.warm = self.warm.filter(|prior| prior.pour(&mut filter, exchange, &home));
+        self.warm = self.warm.take().filter(|prior| prior.pour(&mut filter, exchange, &home));
         let noise = source.noise().as_secs_f64();
         let bank = match self.state.take() {
             Some(State { mut bank, .. }) => {
@@ -341,6 +354,7 @@ impl Track {
             beat: SHORTEST,
             since_step: u32::MAX,
             noise: source,
+            rivals: 0,
         });
         let noise = Noise { forward: Span::ZERO, backward: Span::ZERO };
         Taken { noise, finding: Finding::Started }

@@ -5,6 +5,8 @@
 //! while a track is young another starts from what needs no filter (the least and the mean
 //! round trip) and takes over where it foretells the exchanges better.
 
+use std::sync::Arc;
+
 use super::bank::Bank;
 use super::bound::Corridor;
 use super::filter::Filter;
@@ -16,6 +18,11 @@ use super::{Exchange, Flywheel, LEAST_ROUND_TRIP, RATE_REMEMBERED, State};
 /// A rival comes after so many exchanges, while it may still be that the track has begun badly.
 /// Later the track in use has the longer history, and a rival that begins in a queue has misled.
 const COMES: [u32; 2] = [96, 384];
+/// Where there is no room then it comes when there is, but not as late as this.
+const LATEST: u32 = 768;
+/// So many rivals may live at once, or so large a part of all tracks.
+const ROOMS: usize = 1_024;
+const ROOMS_PART: usize = 8;
 /// It learns for so many exchanges before it is compared, and is given up after so many.
 const LEARNS: u32 = 64;
 const LASTS: u32 = 320;
@@ -27,27 +34,78 @@ const MOST: f64 = 3.0;
 
 #[derive(Debug, Clone)]
 pub(super) struct Rival {
-    state: Box<State>,
+    state: State,
     age: u32,
     lead: f64,
+    /// Held while it lives.
+    _room: Room,
 }
 
 /// What a comparison has come to.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    Open(Rival),
-    Won(Box<State>),
+    Open(Box<Rival>),
+    Won(Box<Rival>),
     Lost,
 }
 
+/// Room for rivals: each takes as much as its track, so of very many tracks only some have one at
+/// a time.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    taken: Arc<()>,
+    most: usize,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct Room {
+    _taken: Arc<()>,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self { taken: Arc::default(), most: ROOMS }
+    }
+}
+
+impl Clone for Rooms {
+    /// As many, and all of them free.
+    fn clone(&self) -> Self {
+        Self { taken: Arc::default(), most: self.most }
+    }
+}
+
+impl Rooms {
+    /// There are so many tracks.
+    pub(super) fn set_tracks(&mut self, tracks: usize) {
+        self.most = ROOMS.max(tracks / ROOMS_PART);
+    }
+
+    pub(super) fn take(&self) -> Option<Room> {
+        let free = Arc::strong_count(&self.taken) <= self.most;
+        free.then(|| Room { _taken: Arc::clone(&self.taken) })
+    }
+}
+
 impl Rival {
-    /// Whether one is to begin after so many exchanges.
-    pub(super) fn is_due(exchanges: u32) -> bool {
-        COMES.contains(&exchanges)
+    /// How many should have come after so many exchanges.
+    pub(super) fn due(exchanges: u32) -> u8 {
+        COMES.iter().filter(|&&comes| comes <= exchanges).count() as u8
+    }
+
+    /// Whether one that could not come in time still may.
+    pub(super) fn may_come(exchanges: u32) -> bool {
+        exchanges < LATEST
+    }
+
+    /// The state that is better.
+    pub(super) fn into_state(self) -> State {
+        self.state
     }
 
     /// Begins at `exchange` with what `of` knows without a filter, and with its rate.
-    pub(super) fn new(of: &State, exchange: &Exchange, home: &Home) -> Self {
+    pub(super) fn new(of: &State, exchange: &Exchange, home: &Home, room: Room) -> Box<Self> {
         let floor = of.least_round_trip / 2.0;
         let scale = (of.mean_round_trip - of.least_round_trip).max(LEAST_ROUND_TRIP) / 2.0;
         let half = exchange.round_trip().as_secs_f64().max(LEAST_ROUND_TRIP) / 2.0;
@@ -67,12 +125,12 @@ impl Rival {
             exchanges: 1,
             ..of.clone()
         };
-        Self { state: Box::new(state), age: 0, lead: 0.0 }
+        Box::new(Self { state, age: 0, lead: 0.0, _room: room })
     }
 
     /// Takes the exchange in that the track in use found `fit` likely.
     pub(super) fn compare(
-        mut self,
+        mut self: Box<Self>,
         exchange: &Exchange,
         wheel: &mut Flywheel,
         fit: f64,
@@ -86,7 +144,7 @@ impl Rival {
             self.lead += (own - fit).clamp(-MOST, MOST);
         }
         match self.lead {
-            lead if lead > WINS => Verdict::Won(self.state),
+            lead if lead > WINS => Verdict::Won(self),
             lead if lead < LOSES || self.age > LASTS => Verdict::Lost,
             _ => Verdict::Open(self),
         }

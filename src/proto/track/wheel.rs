@@ -17,6 +17,7 @@
 use super::Track;
 use super::filter::Way;
 use super::law::Law;
+use super::rival::Rooms;
 use crate::time::{Local, Map, Offset, Rate, Scale, Time};
 
 /// The steady scale between the master's Local and the members' clocks.
@@ -109,6 +110,8 @@ pub struct Flywheel {
     turns: bool,
     /// Rounds that were judged.
     round: u64,
+    /// For the rivals of all tracks.
+    pub(super) rooms: Rooms,
 }
 
 impl Default for Flywheel {
@@ -120,6 +123,7 @@ impl Default for Flywheel {
             at: None,
             turns: false,
             round: 0,
+            rooms: Rooms::default(),
         }
     }
 }
@@ -152,6 +156,7 @@ impl Flywheel {
             }
             witness.round = self.round;
         }
+        self.rooms.set_tracks(witnesses.len());
         let turns = witnesses.len() >= COMPANY;
         if self.turns && !turns {
             let blend = self.blend();

@@ -1,0 +1,137 @@
+//! The bare loop: a master that moves the daemon's datagrams and does nothing else.
+//!
+//! It wakes each millisecond like the daemon, receives what is there in batches of 32, sends as
+//! many adjusts as replies came and as many polls as the clock says, in batches of 32, and takes
+//! the transmit stamps off the error queue in batches of 32, if the kernel gives any.
+
+use std::io::IoSliceMut;
+use std::net::SocketAddrV4;
+use std::os::fd::{AsFd, AsRawFd};
+
+use campanile::wire::LEN;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::sockopt::{RcvBufForce, Timestamping};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, MultiHeaders, SockFlag, SockType, SockaddrIn, TimestampingFlag, bind,
+    recvmmsg, sendmmsg, setsockopt, socket,
+};
+use nix::time::{ClockId, clock_gettime};
+
+use super::wire::{ADJUST, KIND, POLL};
+
+const BATCH: usize = 32;
+
+/// Where it listens and how often it polls.
+pub struct Plan {
+    addr: SocketAddrV4,
+    polls_per_second: f64,
+}
+
+impl Plan {
+    /// Given with `--bare ADDR:PORT RATE`.
+    pub fn from_args() -> Option<Self> {
+        let args: Vec<_> = std::env::args().collect();
+        let [_, flag, addr, rate] = &args[..] else { return None };
+        let plan = || Some(Self { addr: addr.parse().ok()?, polls_per_second: rate.parse().ok()? });
+        (flag == "--bare").then(plan)?
+    }
+}
+
+struct Loop<F: AsFd> {
+    fd: F,
+    headers: MultiHeaders<SockaddrIn>,
+    out: MultiHeaders<SockaddrIn>,
+    stamps: MultiHeaders<SockaddrIn>,
+    bytes: Vec<[u8; LEN + 1]>,
+    /// The slaves, in the order of their first datagrams.
+    known: Vec<SockaddrIn>,
+    replies: Vec<SockaddrIn>,
+}
+
+/// Runs until it is killed.
+pub fn run(plan: &Plan) -> Result<(), String> {
+    let failed = |e: Errno| e.to_string();
+    let fd = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_NONBLOCK, None);
+    let fd = fd.map_err(failed)?;
+    bind(fd.as_raw_fd(), &SockaddrIn::from(plan.addr)).map_err(failed)?;
+    let _ = setsockopt(&fd, RcvBufForce, &(16 << 20));
+    let flags = TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
+        | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+    let _ = setsockopt(&fd, Timestamping, &flags);
+    let room = || Some(vec![0; 256]);
+    let mut bare = Loop {
+        fd,
+        headers: MultiHeaders::preallocate(BATCH, room()),
+        out: MultiHeaders::preallocate(BATCH, None),
+        stamps: MultiHeaders::preallocate(BATCH, room()),
+        bytes: vec![[0; LEN + 1]; BATCH],
+        known: Vec::new(),
+        replies: Vec::new(),
+    };
+    let start = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(failed)?;
+    let (mut polled, mut next) = (0u64, 0);
+    loop {
+        let mut fds = [PollFd::new(bare.fd.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::from(1u8)).map_err(failed)?;
+        bare.receive();
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(failed)? - start;
+        let now = now.tv_sec() as f64 + now.tv_nsec() as f64 * 1e-9;
+        let due = (now * plan.polls_per_second) as u64;
+        let mut left = if bare.known.is_empty() { 0 } else { due.saturating_sub(polled) };
+        polled = due;
+        while left > 0 {
+            let lot = (left as usize).min(BATCH).min(bare.known.len() - next);
+            let to: Vec<_> = bare.known[next..next + lot].iter().copied().map(Some).collect();
+            bare.send(POLL, &to);
+            next = (next + lot) % bare.known.len();
+            left -= lot as u64;
+        }
+        let replies: Vec<_> = bare.replies.drain(..).map(Some).collect();
+        replies.chunks(BATCH).for_each(|to| bare.send(ADJUST, to));
+        bare.take_stamps();
+    }
+}
+
+impl<F: AsFd> Loop<F> {
+    fn receive(&mut self) {
+        loop {
+            let mut slices: Vec<_> = self.bytes.iter_mut().map(|b| [IoSliceMut::new(b)]).collect();
+            let fd = self.fd.as_fd().as_raw_fd();
+            let got = recvmmsg(fd, &mut self.headers, &mut slices, MsgFlags::MSG_DONTWAIT, None);
+            let Ok(got) = got else { return };
+            let from: Vec<_> = got.filter_map(|message| message.address).collect();
+            for (from, bytes) in from.iter().zip(&self.bytes) {
+                if bytes[KIND] == 1 {
+                    self.known.push(*from);
+                } else {
+                    self.replies.push(*from);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, kind: u8, to: &[Option<SockaddrIn>]) {
+        let mut datagram = [0; LEN];
+        datagram[KIND] = kind;
+        let slices: Vec<_> = to.iter().map(|_| [std::io::IoSlice::new(&datagram)]).collect();
+        let fd = self.fd.as_fd().as_raw_fd();
+        let _ = sendmmsg(fd, &mut self.out, &slices, to, [], MsgFlags::empty()).map(|_| ());
+    }
+
+    fn take_stamps(&mut self) {
+        loop {
+            let mut none: [[u8; 0]; BATCH] = [[]; BATCH];
+            let mut slices: Vec<_> = none.iter_mut().map(|b| [IoSliceMut::new(b)]).collect();
+            let fd = self.fd.as_fd().as_raw_fd();
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE;
+            let got = recvmmsg(fd, &mut self.stamps, &mut slices, flags, None).map(|g| g.count());
+            if got.unwrap_or(0) < BATCH {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What a master costs that has many slaves: the real daemon, real sockets, made-up slaves.
+//!
+//! This process plays the slaves, each with an address (127.x.y.z) and a virtual clock of its own,
+//! on one core; the daemon runs on another. In the same run a bare loop takes the daemon's place,
+//! which moves the same datagrams with the same system calls and does nothing else: what the
+//! daemon costs beyond that is its own.
+//!
+//! See bench/README.md for how to run it and what the figures mean.
+
+mod bare;
+mod figures;
+mod master;
+mod slaves;
+mod wire;
+
+use std::process::ExitCode;
+
+use figures::Row;
+use slaves::{Plan, Play};
+
+/// Exchanges a second, unless told otherwise.
+const RATE: usize = 10_000;
+
+/// What is measured.
+struct Args {
+    slaves: Vec<usize>,
+    /// Of a round, in milliseconds; none: so that there are [`RATE`] exchanges a second.
+    interval: Option<u64>,
+    seconds: u64,
+    /// Within so many seconds all slaves ask for admission.
+    join: f64,
+    /// Without seals, with them.
+    sealed: Vec<bool>,
+}
+
+impl Args {
+    /// `cargo bench --bench load -- [--slaves N]… [--interval MS] [--seconds S] [--join S]
+    /// [--mac on|off]`. With the tests, where there is no `--bench`, once at smoke size.
+    fn parse() -> Result<Self, String> {
+        let mut given = std::env::args().skip(1);
+        let (slaves, sealed) = (Vec::new(), vec![false, true]);
+        let mut args = Self { slaves, interval: None, seconds: 20, join: 10.0, sealed };
+        let mut measured = false;
+        while let Some(arg) = given.next() {
+            let mut value = || given.next().ok_or(format!("{arg} needs a value"));
+            let bad = |e: &dyn std::fmt::Display| format!("{arg}: {e}");
+            match arg.as_str() {
+                "--bench" => measured = true,
+                "--slaves" => args.slaves.push(value()?.parse().map_err(|e| bad(&e))?),
+                "--interval" => args.interval = Some(value()?.parse().map_err(|e| bad(&e))?),
+                "--seconds" => args.seconds = value()?.parse().map_err(|e| bad(&e))?,
+                "--join" => args.join = value()?.parse().map_err(|e| bad(&e))?,
+                "--mac" => {
+                    args.sealed = match value()?.as_str() {
+                        "on" => vec![true],
+                        "off" => vec![false],
+                        other => return Err(format!("--mac {other}: on or off")),
+                    }
+                }
+                // What cargo and its friends pass to every target.
+                _ => {}
+            }
+        }
+        if args.slaves.is_empty() {
+            args.slaves = vec![1_000, 10_000, 100_000];
+        }
+        if !measured {
+            (args.slaves, args.seconds, args.join) = (vec![200], 3, 0.5);
+            args.interval = Some(1_000);
+        }
+        args.checked()
+    }
+
+    fn checked(mut self) -> Result<Self, String> {
+        if let Some(n) = self.slaves.iter().find(|n| !(1..=1_000_000).contains(*n)) {
+            return Err(format!("--slaves {n}: 1 to 1000000"));
+        }
+        if let Some(n) = self.interval.filter(|n| !(100..=60_000).contains(n)) {
+            return Err(format!("--interval {n}: 100 to 60000 milliseconds"));
+        }
+        self.seconds = self.seconds.clamp(1, 3_600);
+        self.join = self.join.clamp(0.1, 3_600.0);
+        Ok(self)
+    }
+
+    fn plans(&self) -> impl Iterator<Item = Plan> + '_ {
+        let sizes = move |sealed| self.slaves.iter().map(move |&slaves| (slaves, sealed));
+        self.sealed.iter().copied().flat_map(sizes).map(|(slaves, sealed)| {
+            let even = (slaves * 1_000 / RATE).clamp(100, 60_000) as u64;
+            let interval = self.interval.unwrap_or(even);
+            // Each slave is seen in two rounds at least.
+            let seconds = self.seconds.max(2 * interval / 1_000 + 1);
+            Plan { slaves, interval, seconds, join: self.join, sealed }
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    if let Some(plan) = bare::Plan::from_args() {
+        return done(bare::run(&plan));
+    }
+    done(Args::parse().and_then(|args| measure(&args)))
+}
+
+fn done(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("load: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(args: &Args) -> Result<(), String> {
+    let cores = master::cores();
+    println!("{}", figures::machine(cores.len()));
+    println!("{}", Row::HEADING);
+    let mut good = true;
+    for plan in args.plans() {
+        master::pin_self(cores.first().copied())?;
+        let daemon = master::Subject::daemon(&plan, cores.last().copied())?;
+        let played = Play::new(&plan, &daemon)?.run()?;
+        drop(daemon);
+        let bare = master::Subject::bare(&played, cores.last().copied())?;
+        let moved = Play::new(&plan, &bare)?.run_bare()?;
+        let row = Row::new(&plan, &played, &moved);
+        good &= row.is_sound();
+        println!("{row}");
+        println!("{}", row.json());
+    }
+    if good { Ok(()) } else { Err("not every slave was polled, or not every round".to_owned()) }
+}
