@@ -109,7 +109,7 @@ impl Master {
             id: member.who.id,
             round: self.round,
             reach: member.reach,
-            offset: self.offset_of(now, place),
+            offset: estimate.and_then(|estimate| self.ahead(now, member, &estimate)),
             rate: estimate.map_or(Rate::ZERO, |e| e.wheel_rate.on_top_of(cluster_rate.reversed())),
             sigma: estimate.map_or(Span::MAX, |e| e.sigma),
             likely_bound: estimate.map_or(Span::MAX, |e| e.sigma.times(DEVIATIONS)),
@@ -132,6 +132,11 @@ impl Master {
         let estimate = member.track.estimate(now, &self.wheel)?;
         let said = member.said?;
         Some((estimate, said.map.reading(local_of(now, &estimate))))
+    }
+
+    fn ahead(&self, now: Time<Local>, member: &Member, estimate: &Estimate) -> Option<Offset> {
+        let shown = member.said?.map.reading(local_of(now, estimate));
+        Some(ahead_of(shown, self.ensemble.for_slave(estimate)?.reads))
     }
 
     /// What a slave shows minus cluster time.

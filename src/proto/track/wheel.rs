@@ -18,6 +18,7 @@ use super::Track;
 use super::filter::Way;
 use super::law::Law;
 use super::rival::Rooms;
+use crate::proto::consensus::middle;
 use crate::time::{Local, Map, Offset, Rate, Scale, Time};
 
 /// The steady scale between the master's Local and the members' clocks.
@@ -144,8 +145,7 @@ impl Flywheel {
     }
 
     /// Hears once a round the tracks of all slaves that are reachable and count. With three and
-    /// more the wheel turns by itself, below that it keeps its last rate against Local.
-    /// O(n log n).
+    /// more the wheel turns by itself, below that it keeps its last rate against Local. O(n).
     pub fn judge<'a>(&mut self, tracks: impl Iterator<Item = &'a mut Track>) {
         let last = self.round;
         self.round += 1;
@@ -173,10 +173,8 @@ impl Flywheel {
     /// of all.
     fn weigh(&mut self, witnesses: &mut [&mut Witness]) {
         let n = witnesses.len() as f64;
-        let beyond = [0, 1, 2].map(|place| {
-            let mut said: Vec<_> = witnesses.iter().map(|w| w.beyond(place)).collect();
-            n * middle(&mut said)
-        });
+        let beyond = [0, 1, 2]
+            .map(|place| n * middle(witnesses.iter().map(|w| w.beyond(place))).unwrap_or(0.0));
         let best = beyond.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let likely = beyond.map(|beyond| (beyond - best).exp());
         let sum: f64 = likely.iter().sum();
@@ -281,15 +279,6 @@ impl Flywheel {
         for (score, likely) in witness.score.iter_mut().zip(likely) {
             *score += (likely - best).max(WORST);
         }
-    }
-}
-
-/// The middle one; of an even number the mean of both, of none nothing.
-fn middle(of: &mut [f64]) -> f64 {
-    of.sort_unstable_by(f64::total_cmp);
-    match (of.get(of.len().wrapping_sub(1) / 2), of.get(of.len() / 2)) {
-        (Some(lower), Some(upper)) => (lower + upper) / 2.0,
-        _ => 0.0,
     }
 }
 
