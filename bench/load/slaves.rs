@@ -298,18 +298,20 @@ impl<'a> Play<'a> {
             },
             POLL => {
                 self.polls += 1;
-                if !std::mem::replace(&mut me.polled, true) {
+                if std::mem::replace(&mut me.polled, true) {
+                    if me.first == 0 {
+                        (me.first, me.last) = (at, at);
+                    }
+                    let (half, whole) = (self.interval / 2, self.interval);
+                    self.missed += ((at - me.last + half) / whole - 1).max(0) as u64;
+                    me.last = at;
+                    let after = (at - me.first + half).rem_euclid(whole) - half;
+                    self.phases.push((slave as u32, after));
+                } else {
+                    // The first poll may come before the slave's slot.
                     self.outside -= 1;
                     self.all_in = at;
                 }
-                if me.first == 0 {
-                    (me.first, me.last) = (at, at);
-                }
-                let (half, whole) = (self.interval / 2, self.interval);
-                self.missed += ((at - me.last + half) / whole - 1).max(0) as u64;
-                me.last = at;
-                let after = (at - me.first + half).rem_euclid(whole) - half;
-                self.phases.push((slave as u32, after));
                 let local = |raw: i64| raw + (raw as f64 * me.drift) as i64 + me.offset;
                 let (t2, t3, map) = (local(at), local(now()), me.map);
                 let mut reply = self.reply;

@@ -12,6 +12,9 @@ use crate::time::{Local, Span, Time};
 pub(super) const GUST: u64 = 256;
 /// After a gust, so many times faster than it takes to poll everybody once a round.
 const HASTE: u64 = 2;
+/// The pace is never less than so many polls a second, 41 Mbit/s on the wire: rounds may be long, and
+/// many who join are polled for the first time within a second.
+const LEAST: f64 = 20_000.0;
 
 /// The pace of polls.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ impl Pace {
         polls: u64,
         interval: Span,
     ) -> Option<Time<Local>> {
-        let share = interval.as_secs_f64() / (HASTE * polls.max(1)) as f64;
+        let share = (interval.as_secs_f64() / (HASTE * polls.max(1)) as f64).min(1.0 / LEAST);
         let made_up = (now - self.then).as_secs_f64() / share;
         let ahead = (self.ahead - made_up).max(0.0);
         (self.ahead, self.then) = (ahead + 1.0, now);
