@@ -72,9 +72,14 @@ impl Config {
             return Err(refused(format!("longer than {LONGEST} bytes")));
         }
         let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-        let entries = entries(&text, whole).map_err(|(why, span)| {
-            let (line, column) = span.map_or((1, 1), |span| place(&text, span.start));
-            Failure::input(format!("{name}:{line}:{column}: {why}"))
+        Self::parse(&text, path, whole)
+    }
+
+    /// What stands in `text`, which errors call `path`.
+    fn parse(text: &str, path: &Path, whole: &Command) -> Result<Self, Failure> {
+        let entries = entries(text, whole).map_err(|(why, span)| {
+            let (line, column) = span.map_or((1, 1), |span| place(text, span.start));
+            Failure::input(format!("{}:{line}:{column}: {why}", path.display()))
         })?;
         Ok(Self { path: path.to_owned(), entries })
     }
@@ -347,6 +352,18 @@ pub(super) fn validate(path: &Path, whole: &Command) -> Result<usize, Failure> {
         Failure::Input(text) => Failure::input(text.strip_prefix("--config ").unwrap_or(&text)),
         other => other,
     })?;
+    judge(&config, whole)
+}
+
+/// The same for what stands in `text`, which errors call `path`.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub(super) fn validate_text(text: &str, path: &Path, whole: &Command) -> Result<usize, Failure> {
+    judge(&Config::parse(text, path, whole)?, whole)
+}
+
+fn judge(config: &Config, whole: &Command) -> Result<usize, Failure> {
     // What stands in this environment is not the file's fault.
     let bare = whole.clone().mut_subcommands(|c| c.mut_args(|arg| arg.env(Resettable::Reset)));
     for role in ROLES {
@@ -354,7 +371,7 @@ pub(super) fn validate(path: &Path, whole: &Command) -> Result<usize, Failure> {
         let mut args: Vec<OsString> = vec![bare.get_name().into(), role.into()];
         args.extend(config.arguments(command, |_| false));
         if let Err(error) = bare.clone().try_get_matches_from(&args) {
-            return Err(Failure::input(complaint(&error, command, &args, Some(&config))));
+            return Err(Failure::input(complaint(&error, command, &args, Some(config))));
         }
     }
     Ok(config.entries.len())

@@ -34,6 +34,7 @@ mod views;
 mod words;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -106,6 +107,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => why.report(&format!("campanile {}", cli.command.name())),
     }
+}
+
+/// Judges the text of a configuration file as `campanile validate` does: how many settings it has.
+/// `name` is what errors call it.
+///
+/// # Errors
+/// One line: `NAME:LINE:COLUMN`, what is wrong there first, and what is allowed.
+pub fn validate_config(text: &str, name: &Path) -> Result<usize, String> {
+    config::validate_text(text, name, &command()).map_err(|why| why.text().to_owned())
 }
 
 /// `--print-config`.

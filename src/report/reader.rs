@@ -161,6 +161,19 @@ pub fn read(path: &Path) -> Result<Log, ReadError> {
     Ok(merger.log)
 }
 
+/// Reads an interval log from anywhere else: `name` is what errors call it.
+///
+/// Takes at most some 200 MiB, whatever comes.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(lines: impl BufRead, name: &Path) -> Result<Log, ReadError> {
+    let mut merger = Merger::default();
+    take_lines(&mut merger, lines, name).map_err(|flaw| flaw.before(&merger.log))?;
+    merger.log.history.sort();
+    Ok(merger.log)
+}
+
 /// Reads several logs as one, in any order: those of one run before and after it rotated, or of
 /// several nodes. Of those that end in an unfinished line, what is before it counts, and the flaw
 /// is returned beside.
@@ -202,9 +215,16 @@ impl Flaw {
 }
 
 fn take(merger: &mut Merger, path: &Path) -> Result<(), Flaw> {
-    let fail = |line, what| Flaw { path: path.to_owned(), line, what };
-    let file = File::open(path).map_err(|e| fail(None, format!("cannot open it: {e}")))?;
-    let mut lines = BufReader::new(file);
+    let file = File::open(path).map_err(|e| Flaw {
+        path: path.to_owned(),
+        line: None,
+        what: format!("cannot open it: {e}"),
+    })?;
+    take_lines(merger, BufReader::new(file), path)
+}
+
+fn take_lines(merger: &mut Merger, mut lines: impl BufRead, name: &Path) -> Result<(), Flaw> {
+    let fail = |line, what| Flaw { path: name.to_owned(), line, what };
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
