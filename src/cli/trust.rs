@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::failure::Failure;
 use super::flags::count;
 use super::journal::Role;
+use crate::os;
 use crate::proto::Trust;
 use crate::wire::{Holder, Keyring, NodeId};
 
@@ -70,21 +71,21 @@ pub(super) struct KeyUser {
 
 impl KeyUser {
     fn keys(&self, path: &Path) -> Result<Keyring, Failure> {
-        let refused = |why: String| Failure::input(format!("--key-file {}: {why}", path.display()));
-        let keys = read(path)?;
+        let keys =
+            parse(path, &secret_text(path, owned_by_us).map_err(|why| refused(path, &why))?)?;
         for (id, holder) in keys.holders() {
             let Holder::Node(node) = holder else { continue };
             if self.role == Role::Master {
                 let why = format!("key {id} is that of node {node}; a master needs the cluster's");
-                return Err(refused(why));
+                return Err(refused(path, &why));
             }
             if !self.stays {
                 let why = "is that of one node, and needs --state-dir, where a node keeps its id";
-                return Err(refused(format!("key {id} {why}")));
+                return Err(refused(path, &format!("key {id} {why}")));
             }
             if node != self.id {
                 let why = format!("key {id} is that of node {node}, and this is node {}", self.id);
-                return Err(refused(why));
+                return Err(refused(path, &why));
             }
         }
         Ok(keys)
@@ -113,22 +114,47 @@ impl KeySource {
 /// # Errors
 /// Where it cannot be read, others may read it, or it does not hold keys.
 pub(super) fn read(path: &Path) -> Result<Keyring, Failure> {
-    let refused = |why: String| Failure::input(format!("--key-file {}: {why}", path.display()));
-    let text = secret_text(path).map_err(refused)?;
-    Keyring::parse(&text).map_err(|why| refused(why.to_string()))
+    parse(path, &secret_text(path, |_| Ok(())).map_err(|why| refused(path, &why))?)
 }
 
-fn secret_text(path: &Path) -> Result<Zeroizing<String>, String> {
+fn parse(path: &Path, text: &str) -> Result<Keyring, Failure> {
+    Keyring::parse(text).map_err(|why| refused(path, &why.to_string()))
+}
+
+fn refused(path: &Path, why: &str) -> Failure {
+    Failure::input(format!("--key-file {}: {why}", path.display()))
+}
+
+/// What a file says that is only its owner's, and passes `more`.
+fn secret_text(
+    path: &Path,
+    more: fn(&File) -> Result<(), String>,
+) -> Result<Zeroizing<String>, String> {
     let said = |error: std::io::Error| match error.kind() {
         ErrorKind::InvalidData => "is not text".to_owned(),
         _ => error.to_string(),
     };
     let file = File::open(path).map_err(said)?;
     only_ours(&file)?;
+    more(&file)?;
     // Room for all of it from the start: a string that grows leaves copies behind.
     let mut text = Zeroizing::new(String::with_capacity(MOST + 1));
     let read = file.take(MOST as u64 + 1).read_to_string(&mut text).map_err(said)?;
     if read > MOST { Err(format!("is longer than {MOST} bytes")) } else { Ok(text) }
+}
+
+/// Checks that the file belongs to this process' user or to root. Not asked of who only makes
+/// keys: root makes them for the daemon's user too.
+fn owned_by_us(file: &File) -> Result<(), String> {
+    let owner = file.metadata().map_err(|error| error.to_string())?.uid();
+    let user = os::effective_user();
+    if owner == user || owner == 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "belongs to user {owner}, who could change it; allowed are root and user {user}, whom this \
+         runs as: chown {user} makes it safe"
+    ))
 }
 
 /// Checks that nobody but the owner may read or write the file.
