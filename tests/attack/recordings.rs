@@ -98,6 +98,58 @@ fn a_restarted_masters_former_process_cannot_be_brought_back() {
 }
 
 #[test]
+fn silence_brings_no_former_process_back() {
+    let mut table = settled();
+    table.nodes[1] = table.slave(2, Seat { ahead_ms: 40, ..seats()[0].clone() }, 2);
+    table.run(Span::from_secs(20));
+    let tape = table.tape.clone();
+    // The new process dies, or the attacker has cut it off; that of before is played for longer
+    // than anybody of its identity has to be silent for.
+    table.nodes.remove(1);
+    let before = table.nodes[MASTER].events.len();
+    let former = |seen: &Seen| seen.from == addr(2) && seen.bytes[24..28] == [0, 0, 0, 1];
+    play(&mut table, &tape, &former, Span::from_secs(60));
+    let master = &table.nodes[MASTER];
+    println!("{:?}", master.drops());
+    assert!(master.dropped(Drop::Replayed) > 500);
+    let back = |e: &Event| {
+        matches!(
+            e,
+            Event::Restarted(_) | Event::Reachable(_) | Event::Joined(_) | Event::Moved { .. }
+        )
+    };
+    assert_eq!(master.events[before..].iter().filter(|e| back(e)).count(), 0, "it came back");
+}
+
+#[test]
+fn a_welcome_that_was_held_back_is_worth_nothing_after_a_newer_one() {
+    const WELCOME: u8 = 2;
+    let mut table = Table::new(cluster_key(1, 7), &seats());
+    // The first master's welcomes never arrive. It dies, and the next one is joined.
+    table.held_back = |seen| seen.kind() == WELCOME;
+    table.run(Span::from_millis(1_200));
+    table.held_back = |_| false;
+    let held: Vec<_> = table.tape.iter().filter(|seen| seen.kind() == WELCOME).cloned().collect();
+    assert!(held.len() >= 4, "{} were held back", held.len());
+    table.nodes[MASTER] = table.master(cluster_key(1, 7), 2);
+    table.run(Span::from_secs(20));
+    let followed = |e: &Event| matches!(e, Event::Following(_));
+    let before = [1, 2].map(|n| table.nodes[n].count(followed));
+    for welcome in &held {
+        table.inject(welcome.from, welcome.to, &welcome.bytes);
+    }
+    table.run(Span::from_secs(20));
+    for node in [1, 2] {
+        let slave = &table.nodes[node];
+        println!("{:?}", slave.drops());
+        assert_eq!(slave.dropped(Drop::Unasked), held.len() as u64 / 2);
+        assert_eq!(slave.count(followed), before[node - 1], "it follows who is gone");
+        assert_eq!(slave.dropped(Drop::Replayed), 0, "and does not hear who lives");
+    }
+    assert!(table.spread(&[0, 1, 2]) < Span::from_micros(1));
+}
+
+#[test]
 fn what_slaves_told_a_former_master_is_worth_nothing_to_the_next() {
     let mut table = settled();
     let tape = table.tape.clone();

@@ -171,8 +171,12 @@ fn a_stolen_key_does_not_take_another_slaves_place_with_its_open_poll() {
     });
     let master = &table.nodes[MASTER];
     println!("{:?}", master.drops());
-    // It answers for another place than its own.
+    // Who answers a poll to another place than its own, while its own answers too, is two: that is
+    // said, once, and the poll stays open for the one that it was for.
     assert_eq!((sent, master.dropped(Drop::Twin)), (20, 20));
+    assert_eq!(master.dropped_in_all(), 20, "what slave 2 answered itself counts");
+    let twins = |e: &Event| matches!(e, Event::Twins { who, .. } if who.id == NodeId(THIEF));
+    assert_eq!(master.count(twins), 1);
     assert_eq!(master.count(|e| matches!(e, Event::Restarted(_))), 0);
     assert!(table.spread(&[0, 1, 2]) < Span::from_micros(1));
 }

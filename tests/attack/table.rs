@@ -74,6 +74,8 @@ pub struct Table {
     pub now: Time<Local>,
     pub nodes: Vec<Node>,
     air: Vec<(Time<Local>, Seen)>,
+    /// What the attacker on the path lets nobody have. It is on the tape all the same.
+    pub held_back: fn(&Seen) -> bool,
     /// All that was ever sent.
     pub tape: Vec<Seen>,
 }
@@ -106,7 +108,8 @@ pub struct Seat {
 impl Table {
     pub fn new(keys: Keyring, seats: &[Seat]) -> Self {
         let now = Time::from_nanos(1_000_000_000_000);
-        let mut table = Self { now, nodes: Vec::new(), air: Vec::new(), tape: Vec::new() };
+        let (nodes, air, tape) = (Vec::new(), Vec::new(), Vec::new());
+        let mut table = Self { now, nodes, air, held_back: |_| false, tape };
         table.nodes.push(table.master(keys, 1));
         for (number, seat) in (2..).zip(seats) {
             table.nodes.push(table.slave(number, seat.clone(), 1));
@@ -170,6 +173,9 @@ impl Table {
             self.air = air;
             let landed: Vec<_> = landed;
             for (_, seen) in landed {
+                if (self.held_back)(&seen) {
+                    continue;
+                }
                 self.hear(seen.from, seen.to, &seen.bytes);
                 self.drain();
                 tap(self, &seen);

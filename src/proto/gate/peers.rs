@@ -8,9 +8,10 @@ use crate::proto::index::Index;
 use crate::time::{Local, Span, Time};
 use crate::wire::{BootId, Header, NodeId, Window};
 
-/// A process that was followed by another may come back when that one was not heard for so long:
-/// two of one identity, of which one has died. Longer than any challenge is good for, so that no
-/// recorded echo of one does it.
+/// Without keys a process that was followed by another may come back when that one was not heard
+/// for so long: two of one identity, of which one has died. Longer than any challenge is good for,
+/// so that no recorded echo of one does it. What is sealed for us never comes so far: [`Peers::take`]
+/// knows who is gone.
 const GONE: Span = Span::from_secs(32);
 /// A full table loses so large a part of its peers at once, the quietest: who floods it with
 /// newcomers must not make it search for every one of them.

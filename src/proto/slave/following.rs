@@ -130,7 +130,9 @@ impl Slave {
         welcome: &Welcome,
     ) -> Result<(), Drop> {
         let asked = self.search.open.iter().position(|&nonce| nonce == welcome.nonce);
-        self.search.open.remove(asked.ok_or(Drop::Unasked)?);
+        // An older join was not answered in time: what answers it now was held back, and may be of
+        // a process that is gone.
+        self.search.open.drain(..=asked.ok_or(Drop::Unasked)?);
         // It echoes what nobody could know before.
         self.gate.prove(now, from, header)?;
         match welcome.admission {
