@@ -103,6 +103,9 @@ impl CandidateFlags {
         state_dir: Option<&Path>,
     ) -> Result<CandidateSettings, Failure> {
         let election = ElectionSettings {
+            // A master that knows of no other has nobody to meet: a slave that asks it at once
+            // shall not find it still waiting, and ask again half a second later.
+            jitter: start == Start::Standby || !peers.is_empty(),
             rank: Rank(u8::try_from(self.rank).unwrap_or(u8::MAX)),
             peers,
             quorum: self.quorum,

@@ -43,7 +43,7 @@ fn master_and_slave_speak_json_in_seconds_and_end_in_order() {
     }
     let stamps = &master.all("slot").last().unwrap()["stamps"];
     let counts = stamps.as_object().unwrap().values().map(|count| count.as_u64().unwrap());
-    assert!(counts.sum::<u64>() >= 10, "{stamps}");
+    assert!(counts.sum::<u64>() > 20, "{stamps}");
     assert!(master.all("report").len() >= 3);
     let end = master.0.last().unwrap();
     assert_eq!(end["event"], "end");
@@ -108,7 +108,7 @@ fn stamps_are_taken_by_whom_they_shall_be() {
                 assert!(allowed.contains(&end[main].as_str().unwrap()), "{asked}: {end}");
                 let counts = &end["stamps"][way];
                 let count = |by: &str| counts[by].as_u64().unwrap();
-                assert!(count("daemon") + count("kernel") >= 8, "{end}");
+                assert!(count("daemon") + count("kernel") > 20, "{end}");
                 assert!(asked != "daemon" || count("kernel") == 0, "{end}");
             }
         }
