@@ -1,14 +1,18 @@
 //! What authentication costs an exchange: a poll and its reply, written and read by both sides,
 //! without seals and with them.
 
+#[path = "../tests/common/reply.rs"]
+mod reply;
+
 use std::hint::black_box;
 
-use campanile::time::{Map, Offset, Rate, Span, Time};
+use campanile::time::Time;
 use campanile::wire::{
-    BootId, Datagram, Header, KeyId, Keyring, LEN, Message, NodeId, Poll, Rank, Reply, Sealer,
-    Term, Voice, cluster_line,
+    BootId, Datagram, Header, KeyId, Keyring, LEN, Message, NodeId, Poll, Rank, Sealer, Term,
+    Voice, cluster_line,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use reply::reply;
 
 const MASTER: NodeId = NodeId(1);
 const SLAVE: NodeId = NodeId(2);
@@ -22,22 +26,7 @@ fn datagram(sender: NodeId, receiver: NodeId, message: Message) -> Datagram {
 fn exchange() -> [(Datagram, Voice); 2] {
     let poll = Poll { nonce: 1, round: 2, index: 0, burst: 4 };
     let at = Time::from_nanos(1_000_000_000);
-    let reply = Reply {
-        nonce: 1,
-        t2: at,
-        t3: at,
-        t2_source: 1,
-        t3_follows: false,
-        correction: None,
-        map: Map { at, reads: Time::from_nanos(1_700_000_000_000_000_000), rate: Rate::ZERO },
-        remaining: Offset::ZERO,
-        rate: Rate::ZERO,
-        error: Span::ZERO,
-        applied: 1,
-        steps: 0,
-        standby: false,
-        obeys: NodeId::UNKNOWN,
-    };
+    let reply = reply(1, at, Time::from_nanos(1_700_000_000_000_000_000));
     [
         (datagram(MASTER, SLAVE, Message::Poll(poll)), Voice::Master),
         (datagram(SLAVE, MASTER, Message::Reply(reply)), Voice::Slave),

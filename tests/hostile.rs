@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use campanile::proto::{Drop, Event, SlaveSettings};
 use campanile::time::{Map, Offset, Rate, Span, Time};
 use campanile::wire::{
-    Adjust, BootId, Datagram, Header, LEN, Leave, LeaveReason, Message, NodeId, Poll, Rank, Reply,
+    Adjust, BootId, Datagram, Header, LEN, Leave, LeaveReason, Message, NodeId, Poll, Rank,
     Standing, Term,
 };
+use common::reply::reply;
 use common::{Running, Wrong, brisk, identity, raw_now, sleep, spread, within, worst_spread};
 
 const TOGETHER: Span = Span::from_millis(1);
@@ -147,22 +148,7 @@ fn header(sender: u64, receiver: u64, boot: u32, sequence: u64) -> Header {
 /// A reply as a slave would send it, to a poll that nobody sent: its clock a minute ahead.
 fn invented_reply(nonce: u64) -> Message {
     let now = Time::from_nanos(raw_now().as_nanos() + 60_000_000_000);
-    Message::Reply(Reply {
-        nonce,
-        t2: now,
-        t3: now,
-        t2_source: 1,
-        t3_follows: false,
-        correction: None,
-        map: Map { at: now, reads: Time::from_nanos(now.as_nanos()), rate: Rate::ZERO },
-        remaining: Offset::ZERO,
-        rate: Rate::ZERO,
-        error: Span::ZERO,
-        applied: 1,
-        steps: 0,
-        standby: false,
-        obeys: NodeId(1),
-    })
+    Message::Reply(reply(nonce, now, Time::from_nanos(now.as_nanos())))
 }
 
 /// An adjust that would move a clock by a second.

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use campanile::proto::{Event, MasterSettings, SlaveSettings, Trust};
-use campanile::time::{Map, Offset, Rate, Span, Time};
-use campanile::wire::{
-    BootId, Buffer, Datagram, Header, LEN, Message, NodeId, Rank, Reply, Term, Voice,
-};
+use campanile::time::{Span, Time};
+use campanile::wire::{BootId, Buffer, Datagram, Header, LEN, Message, NodeId, Rank, Term, Voice};
 
+use crate::common::reply::reply;
 use crate::common::{Running, Wrong, brisk, identity, raw_now, sleep, within, worst_spread};
 use crate::table::{cluster_key, node_key, sealer};
 
@@ -28,23 +27,7 @@ enum Kind {
 }
 
 fn template(kind: Kind) -> Buffer {
-    let now = Time::from_nanos(0);
-    let message = Message::Reply(Reply {
-        nonce: 1,
-        t2: now,
-        t3: now,
-        t2_source: 1,
-        t3_follows: false,
-        correction: None,
-        map: Map { at: now, reads: Time::from_nanos(0), rate: Rate::ZERO },
-        remaining: Offset::ZERO,
-        rate: Rate::ZERO,
-        error: Span::ZERO,
-        applied: 1,
-        steps: 0,
-        standby: false,
-        obeys: NodeId::UNKNOWN,
-    });
+    let message = Message::Reply(reply(1, Time::from_nanos(0), Time::from_nanos(0)));
     let header = Header {
         sender: NodeId(2),
         receiver: NodeId(1),

@@ -5,9 +5,13 @@
 
 pub mod daemon;
 pub mod lan;
+pub mod reply;
 
+use std::fs;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -34,6 +38,12 @@ pub fn raw_now() -> Time<Raw> {
 
 pub fn sleep(millis: u64) {
     std::thread::sleep(Duration::from_millis(millis));
+}
+
+/// Writes a file that nobody else may read, such as one of keys.
+pub fn write_secret(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Waits until `condition` holds, `secs` at most; whether it does.
