@@ -177,6 +177,7 @@ impl Gate {
         let proven = if seal.receiver_boot == self.boot {
             self.peers.take(now, from, header)?
         } else if seal.receiver_boot == BootId(0) {
+            self.peers.notice(header);
             false
         } else {
             return Err(Drop::OtherBoot);

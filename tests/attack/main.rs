@@ -13,4 +13,5 @@ mod live;
 mod outsider;
 mod recordings;
 mod stolen;
+mod succession;
 mod table;

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 
 use campanile::clock::Adjustment;
 use campanile::proto::{
-    Core, Drop, Event, Identity, Input, Master, MasterSettings, Output, Slave, SlaveSettings,
-    Stamp, Trust,
+    Candidate, CandidateSettings, Core, Drop, ElectionSettings, Event, Identity, Input, Master,
+    MasterSettings, Output, Slave, SlaveSettings, Stamp, Start, Trust,
 };
 use campanile::time::{Local, Map, Offset, Rate, Shown, Span, Time};
-use campanile::wire::{BootId, Buffer, KeyId, Keyring, LEN, Name, NodeId, Sealer, cluster_line};
+use campanile::wire::{
+    BootId, Buffer, KeyId, Keyring, LEN, Name, NodeId, Rank, Sealer, cluster_line,
+};
 
 pub const ONE_WAY: Span = Span::from_micros(50);
 pub const MASTER: usize = 0;
@@ -106,10 +108,15 @@ pub struct Seat {
 }
 
 impl Table {
-    pub fn new(keys: Keyring, seats: &[Seat]) -> Self {
+    /// Nobody is there yet.
+    pub fn empty() -> Self {
         let now = Time::from_nanos(1_000_000_000_000);
         let (nodes, air, tape) = (Vec::new(), Vec::new(), Vec::new());
-        let mut table = Self { now, nodes, air, held_back: |_| false, tape };
+        Self { now, nodes, air, held_back: |_| false, tape }
+    }
+
+    pub fn new(keys: Keyring, seats: &[Seat]) -> Self {
+        let mut table = Self::empty();
         table.nodes.push(table.master(keys, 1));
         for (number, seat) in (2..).zip(seats) {
             table.nodes.push(table.slave(number, seat.clone(), 1));
@@ -123,6 +130,26 @@ impl Table {
         let course = course(self.now, 0);
         let core = Master::new(self.now, settings, course, [boot as u8; 32]);
         Node { core: Box::new(core), addr: addr(1), course, courses: vec![], events: vec![] }
+    }
+
+    /// One of three who may be master, at ports 1, 2 and 3; it begins as one or stands by.
+    pub fn candidate(&self, number: u16, rank: u8, first: bool, keys: Keyring, boot: u32) -> Node {
+        let others: Vec<_> = (1..=3).filter(|&n| n != number).map(addr).collect();
+        let identity = identity(number.into(), boot);
+        let election = ElectionSettings {
+            rank: Rank(rank),
+            peers: if first { others.clone() } else { Vec::new() },
+            start: if first { Start::Master } else { Start::Standby },
+            ..ElectionSettings::new(identity.id)
+        };
+        let master = MasterSettings { trust: trust(keys), ..MasterSettings::new(identity) };
+        let masters = if first { others } else { vec![addr(1)] };
+        let not_before = Time::from_nanos(0);
+        let settings = CandidateSettings { master, election, masters, not_before };
+        let course = course(self.now, number.into());
+        let seed = [number as u8 ^ (boot as u8) << 4; 32];
+        let core = Candidate::new(self.now, settings, course, seed);
+        Node { core: Box::new(core), addr: addr(number), course, courses: vec![], events: vec![] }
     }
 
     pub fn slave(&self, number: u16, seat: Seat, boot: u32) -> Node {
@@ -198,7 +225,10 @@ impl Table {
                         self.air.push((now + ONE_WAY, seen));
                     }
                     Output::Event(event) => node.events.push(event),
-                    Output::Publish(_) | Output::Keep(_) => {}
+                    Output::Publish(_) => {}
+                    Output::Keep(ballot) => {
+                        node.core.handle(now, Input::Kept { ballot, written: true });
+                    }
                     Output::Steer(adjustment) => {
                         let here = node.course.anchored_at(now);
                         node.course = match adjustment {

@@ -26,6 +26,15 @@ struct Peer {
     window: Option<Box<Window>>,
     addr: SocketAddr,
     heard: Time<Local>,
+    /// Another process of it has spoken since, and has not proven itself: a restart, or a recording.
+    doubted: bool,
+}
+
+impl Peer {
+    /// What a datagram of another process says of this one.
+    fn notice(&mut self, boot: BootId) {
+        self.doubted |= boot != self.boot && !self.former.contains(boot);
+    }
 }
 
 /// The nodes that have proven themselves, at most so many; whoever was silent longest goes first,
@@ -60,9 +69,18 @@ impl Peers {
         self.by_id.find(&id, |seat| self.peers[seat as usize].id)
     }
 
-    /// The process of a node that has proven itself; 0 where none has.
+    /// The process of a node that has proven itself; 0 where none has, or where it may be gone:
+    /// what is sealed for the one before is lost on the next.
     pub(super) fn boot_of(&self, id: NodeId) -> BootId {
-        self.seat_of(id).map_or(BootId(0), |seat| self.peers[seat as usize].boot)
+        let peer = self.seat_of(id).map(|seat| &self.peers[seat as usize]);
+        peer.filter(|peer| !peer.doubted).map_or(BootId(0), |peer| peer.boot)
+    }
+
+    /// Something good came that is sealed for any process of ours, and may be a recording.
+    pub(super) fn notice(&mut self, header: &Header) {
+        if let Some(seat) = self.seat_of(header.sender) {
+            self.peers[seat as usize].notice(header.boot);
+        }
     }
 
     /// Whether one of them speaks from there.
@@ -82,6 +100,7 @@ impl Peers {
     ) -> Result<bool, Drop> {
         let Some(seat) = self.seat_of(header.sender) else { return Ok(false) };
         let peer = &mut self.peers[seat as usize];
+        peer.notice(header.boot);
         if peer.boot != header.boot {
             let gone = peer.former.contains(header.boot);
             return if gone { Err(Drop::Replayed) } else { Ok(false) };
@@ -90,6 +109,7 @@ impl Peers {
             return Err(Drop::Replayed);
         }
         peer.heard = now;
+        peer.doubted = false;
         self.move_to(seat, from);
         Ok(true)
     }
@@ -120,6 +140,7 @@ impl Peers {
             peer.window.get_or_insert_default().take(header.sequence);
         }
         peer.heard = now;
+        peer.doubted = false;
         self.move_to(seat, from);
         Ok(())
     }
@@ -129,7 +150,8 @@ impl Peers {
         let seat = self.peers.len() as u32;
         let (id, boot) = (header.sender, header.boot);
         let former = Former::default();
-        self.peers.push(Peer { id, boot, former, window: None, addr: from, heard: now });
+        let doubted = false;
+        self.peers.push(Peer { id, boot, former, window: None, addr: from, heard: now, doubted });
         let Self { peers, by_id, by_addr, .. } = self;
         by_id.insert(&id, seat, |seat| peers[seat as usize].id);
         by_addr.insert(&from, seat, |seat| peers[seat as usize].addr);
@@ -207,6 +229,25 @@ mod tests {
         assert_eq!(peers.take(at(1), addr, &header(2, 1, 99)), Err(Drop::Replayed));
         assert_eq!(peers.prove(at(1), addr, &header(2, 1, 99), true), Err(Drop::Replayed));
         assert_eq!(peers.take(at(1), addr, &header(2, 9, 2)), Ok(true));
+    }
+
+    #[test]
+    fn a_process_is_in_doubt_from_when_another_speaks_until_one_proves_itself() {
+        let mut peers = Peers::new(8, [1, 2]);
+        let addr = "10.0.0.2:7045".parse().unwrap();
+        peers.prove(at(0), addr, &header(2, 1, 1), true).unwrap();
+        peers.prove(at(0), addr, &header(2, 5, 1), true).unwrap();
+        assert_eq!(peers.boot_of(NodeId(2)), BootId(5));
+        peers.notice(&header(2, 1, 9));
+        assert_eq!(peers.boot_of(NodeId(2)), BootId(5), "that one is known to be gone");
+        peers.notice(&header(2, 7, 1));
+        assert_eq!(peers.boot_of(NodeId(2)), BootId(0));
+        peers.take(at(1), addr, &header(2, 5, 2)).unwrap();
+        assert_eq!(peers.boot_of(NodeId(2)), BootId(5), "it lives, and the other was a recording");
+        assert_eq!(peers.take(at(1), addr, &header(2, 7, 2)), Ok(false));
+        assert_eq!(peers.boot_of(NodeId(2)), BootId(0));
+        peers.prove(at(1), addr, &header(2, 7, 3), true).unwrap();
+        assert_eq!(peers.boot_of(NodeId(2)), BootId(7));
     }
 
     #[test]
