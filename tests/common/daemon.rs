@@ -70,6 +70,12 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal by its name, such as STOP.
+    pub fn signal(&self, name: &str) {
+        let (name, pid) = (format!("-{name}"), self.child.id().to_string());
+        assert!(Command::new("kill").args([&name, &pid]).status().unwrap().success());
+    }
+
     /// Sends SIGTERM and waits for the end; the exit code.
     pub fn terminate(&mut self) -> Option<i32> {
         let pid = self.child.id().to_string();

@@ -43,6 +43,12 @@ impl Lan {
         Ok(name)
     }
 
+    /// Takes the link of node `number` down, or brings it back.
+    pub fn link(&self, number: u8, up: bool) {
+        let state = if up { "up" } else { "down" };
+        ip(&["-n", self.node(number), "link", "set", "eth0", state]).unwrap();
+    }
+
     /// The namespace of node `number`.
     pub fn node(&self, number: u8) -> &str {
         &self.names[1 + number as usize]
