@@ -8,7 +8,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod flood;
 mod live;
 mod outsider;
 mod recordings;

@@ -8,27 +8,12 @@ use campanile::proto::{
     MasterSettings, Output, Slave, SlaveSettings, Stamp, Start, Trust,
 };
 use campanile::time::{Local, Map, Offset, Rate, Shown, Span, Time};
-use campanile::wire::{
-    BootId, Buffer, KeyId, Keyring, LEN, Name, NodeId, Rank, Sealer, cluster_line,
-};
+use campanile::wire::{BootId, Buffer, Keyring, LEN, Name, NodeId, Rank};
+
+pub use crate::common::keys::{cluster_key, node_key, sealer};
 
 pub const ONE_WAY: Span = Span::from_micros(50);
 pub const MASTER: usize = 0;
-
-/// The cluster's key of this number; `tone` makes it another secret.
-pub fn cluster_key(id: u32, tone: u8) -> Keyring {
-    Keyring::parse(&cluster_line(KeyId(id), &[tone; 32])).unwrap()
-}
-
-/// What slave `node` holds of it.
-pub fn node_key(id: u32, tone: u8, node: u64) -> Keyring {
-    let line = cluster_key(id, tone).node_line(KeyId(id), NodeId(node)).unwrap();
-    Keyring::parse(&line).unwrap()
-}
-
-pub fn sealer(keys: Keyring) -> Sealer {
-    Sealer::new(keys)
-}
 
 /// A datagram that was seen on its way.
 #[derive(Clone)]
@@ -132,17 +117,27 @@ impl Table {
         Node { core: Box::new(core), addr: addr(1), course, courses: vec![], events: vec![] }
     }
 
-    /// One of three who may be master, at ports 1, 2 and 3; it begins as one or stands by.
-    pub fn candidate(&self, number: u16, rank: u8, first: bool, keys: Keyring, boot: u32) -> Node {
+    /// One of three who may be master, at ports 1, 2 and 3, with the cluster's key; it begins as
+    /// one or stands by, and bears the master's silence for so long.
+    pub fn candidate(
+        &self,
+        number: u16,
+        rank: u8,
+        first: bool,
+        failover_after: Option<Span>,
+        boot: u32,
+    ) -> Node {
         let others: Vec<_> = (1..=3).filter(|&n| n != number).map(addr).collect();
         let identity = identity(number.into(), boot);
         let election = ElectionSettings {
             rank: Rank(rank),
             peers: if first { others.clone() } else { Vec::new() },
             start: if first { Start::Master } else { Start::Standby },
+            failover_after,
             ..ElectionSettings::new(identity.id)
         };
-        let master = MasterSettings { trust: trust(keys), ..MasterSettings::new(identity) };
+        let master =
+            MasterSettings { trust: trust(cluster_key(1, 7)), ..MasterSettings::new(identity) };
         let masters = if first { others } else { vec![addr(1)] };
         let not_before = Time::from_nanos(0);
         let settings = CandidateSettings { master, election, masters, not_before };

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 pub mod daemon;
+pub mod keys;
 pub mod lan;
 pub mod reply;
 

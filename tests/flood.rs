@@ -1,4 +1,8 @@
-//! Floods, while five slaves run with keys.
+//! Floods, while five slaves run with keys. Apart from other tests, which take memory too.
+
+#![allow(clippy::disallowed_methods, reason = "whoever watches real daemons waits by the clock")]
+
+mod common;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -9,9 +13,9 @@ use campanile::proto::{Event, MasterSettings, SlaveSettings, Trust};
 use campanile::time::{Span, Time};
 use campanile::wire::{BootId, Buffer, Datagram, Header, LEN, Message, NodeId, Rank, Term, Voice};
 
-use crate::common::reply::reply;
-use crate::common::{Running, Wrong, brisk, identity, raw_now, sleep, within, worst_spread};
-use crate::table::{cluster_key, node_key, sealer};
+use common::keys::{cluster_key, node_key, sealer};
+use common::reply::reply;
+use common::{Running, Wrong, brisk, identity, raw_now, sleep, within, worst_spread};
 
 const SLAVES: u64 = 5;
 
@@ -151,7 +155,7 @@ fn a_flood_of_each_kind_costs_neither_rounds_nor_memory() {
     flooded(3, 50, false);
 }
 
-/// `cargo test --release --test attack -- --ignored --nocapture`
+/// `cargo test --release --test flood -- --ignored --nocapture`
 #[test]
 #[ignore = "two minutes of 200 000 datagrams a second: wants a machine of its own"]
 fn two_hundred_thousand_a_second_for_half_a_minute() {
