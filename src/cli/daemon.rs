@@ -14,7 +14,7 @@ use super::words::{self, Scene, Weight};
 use crate::clock::{Clock, ClockError, Oscillator, SystemClock, VirtualClock};
 use crate::net::{Endpoint, Keep, NetError, Node, Signals, resolve};
 use crate::os;
-use crate::outlet::{Ledger, Outlet};
+use crate::outlet::{Ledger, Metrics, Outlet};
 use crate::proto::{Core, Event, Identity};
 use crate::report::{LogWriter, MAX_SUBJECTS};
 use crate::time::{Local, Map, Rate, Shown, Time};
@@ -82,6 +82,7 @@ fn run_with<C: Core, K: Clock>(
     let signals = Signals::catch().map_err(Failure::failed)?;
     let (control, without) =
         place::open(plan.node.control.as_ref(), plan.node.state_dir.as_deref())?;
+    let metrics = plan.node.metrics.map(open_metrics).transpose()?;
     let log = plan.output.report.as_deref().map(|path| {
         let mut log = LogWriter::create(path, os::realtime()).map_err(Failure::failed)?;
         log.introduce(&format!("{} {}", plan.role.word(), plan.identity.name));
@@ -114,6 +115,11 @@ fn run_with<C: Core, K: Clock>(
         }
         None => journal.say("control", Body::Control { path: None }, &without),
     }
+    if let Some((metrics, addr)) = metrics {
+        let text = format!("metrics at http://{addr}/metrics");
+        journal.say("metrics", Body::Metrics { addr }, &text);
+        outlet.open(Box::new(metrics));
+    }
     plan.endpoint.expect(plan.slaves);
     let core = core(started, clock.map(started), seed);
     let node = Node::new(plan.endpoint, core, clock, oscillator, plan.names).map_err(failure)?;
@@ -125,6 +131,15 @@ fn run_with<C: Core, K: Clock>(
     node.host(Box::new(outlet));
     let ended = node.run(&mut journal, signals, plan.output.duration);
     ended.map_err(failure).map(drop).and(journal.end())
+}
+
+/// Opens the metrics page; where it is.
+fn open_metrics(addr: SocketAddr) -> Result<(Metrics, SocketAddr), Failure> {
+    let opened = Metrics::bind(addr).and_then(|metrics| {
+        let addr = metrics.local_addr()?;
+        Ok((metrics, addr))
+    });
+    opened.map_err(|why| Failure::failed(format!("--metrics {addr}: {why}")))
 }
 
 /// Puts what is more than routine into words, for whoever reads of it later.

@@ -136,6 +136,10 @@ pub(super) struct NodeFlags {
     /// --state-dir or in $XDG_RUNTIME_DIR/campanile]
     #[arg(long, env = "CAMPANILE_CONTROL", value_name = "PATH", value_parser = place::place)]
     pub(super) control: Option<Place>,
+
+    /// Serve metrics for Prometheus at http://ADDR:PORT/metrics, to whoever can reach that
+    #[arg(long, env = "CAMPANILE_METRICS", value_name = "ADDR:PORT", value_parser = metrics)]
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 impl NodeFlags {
@@ -280,6 +284,13 @@ pub(super) fn limit(text: &str) -> Result<Span, String> {
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "allowed is ADDR:PORT with a numeric address, as in 0.0.0.0:7045 or [::]:7045".to_owned()
+    })
+}
+
+/// Parses `ADDR:PORT` for metrics.
+fn metrics(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "allowed is ADDR:PORT with a numeric address, as in 127.0.0.1:9745 or [::]:9745".to_owned()
     })
 }
 

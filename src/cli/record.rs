@@ -182,6 +182,9 @@ pub(super) enum Body<'a> {
     Control {
         path: Option<&'a str>,
     },
+    Metrics {
+        addr: SocketAddr,
+    },
     Report {
         received: u64,
         sent: u64,

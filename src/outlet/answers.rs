@@ -156,7 +156,8 @@ impl House<'_> {
         }
     }
 
-    fn is_master(&self) -> bool {
+    /// Whether this node is the master.
+    pub(super) fn is_master(&self) -> bool {
         let now = self.scene.moment.local;
         self.scene.core.tracking(now).is_some_and(|own| own.role == Role::Master)
     }

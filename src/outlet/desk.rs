@@ -1,6 +1,7 @@
 //! Serves whoever comes in, one piece of work at a time.
 
 use std::io;
+use std::ops::Range;
 
 use mio::event::Event as Readiness;
 use mio::{Registry, Token};
@@ -14,9 +15,10 @@ use crate::time::{Local, Time};
 
 /// Doors there may be.
 const MOST_DOORS: usize = 4;
-/// Readers there may be at once; whoever comes then takes the place of one that wants nothing, or
-/// is turned away.
-pub(super) const MOST_VISITORS: usize = 32;
+/// Readers there may be at once behind a door; whoever comes then takes the place of one that wants
+/// nothing, or is turned away. Each door has its own, so that a crowd at one keeps nobody from
+/// another.
+const SEATS: usize = 32;
 
 /// What others read of a node.
 pub struct Outlet {
@@ -30,6 +32,11 @@ pub struct Outlet {
     turned_away: u64,
 }
 
+/// Places of those behind a door.
+fn seats(door: usize) -> Range<usize> {
+    door * SEATS..(door + 1) * SEATS
+}
+
 struct Entrance {
     door: Box<dyn Door>,
     /// Somebody may be waiting.
@@ -39,11 +46,10 @@ struct Entrance {
 impl Outlet {
     /// One without a door, which keeps `ledger`.
     pub fn new(ledger: Ledger) -> Self {
-        let visitors = (0..MOST_VISITORS).map(|_| None).collect();
         Self {
             ledger,
             doors: Vec::new(),
-            visitors,
+            visitors: Vec::new(),
             registry: None,
             first: 0,
             turn: 0,
@@ -55,6 +61,7 @@ impl Outlet {
     pub fn open(&mut self, door: Box<dyn Door>) {
         if self.doors.len() < MOST_DOORS {
             self.doors.push(Entrance { door, knocked: true });
+            self.visitors.resize_with(self.doors.len() * SEATS, || None);
         }
     }
 
@@ -64,15 +71,17 @@ impl Outlet {
     }
 
     fn let_in(&mut self, now: Time<Local>) {
-        let Some(entrance) = self.doors.iter_mut().find(|entrance| entrance.knocked) else {
+        let Some(which) = self.doors.iter().position(|entrance| entrance.knocked) else {
             return;
         };
+        let entrance = &mut self.doors[which];
         let Ok((line, talk)) = entrance.door.accept() else {
             // Nobody is there; or there is no descriptor left, and the next knock is a new try.
             entrance.knocked = false;
             return;
         };
-        let free = self.visitors.iter().position(Option::is_none).or_else(|| self.make_room(now));
+        let free = seats(which).find(|seat| self.visitors[*seat].is_none());
+        let free = free.or_else(|| self.make_room(which, now));
         let (Some(place), Some(registry)) = (free, &self.registry) else {
             self.turned_away += 1;
             return;
@@ -84,12 +93,11 @@ impl Outlet {
         }
     }
 
-    /// The place of whoever has wanted nothing for longest.
-    fn make_room(&mut self, now: Time<Local>) -> Option<usize> {
-        let idle = |(place, visitor): (usize, &Option<Visitor>)| {
-            visitor.as_ref()?.makes_room(now).map(|idle| (idle, place))
-        };
-        let (_, place) = self.visitors.iter().enumerate().filter_map(idle).max()?;
+    /// The place of whoever has wanted nothing for longest, of those behind a door.
+    fn make_room(&mut self, door: usize, now: Time<Local>) -> Option<usize> {
+        let idle =
+            |place: usize| self.visitors[place].as_ref()?.makes_room(now).map(|idle| (idle, place));
+        let (_, place) = seats(door).filter_map(idle).max()?;
         self.dismiss(place);
         Some(place)
     }
@@ -106,7 +114,8 @@ impl Outlet {
             let visitor = self.visitors[*place].as_ref();
             visitor.is_some_and(|visitor| visitor.waits() || visitor.deadline() <= now)
         };
-        (1..=MOST_VISITORS).map(|n| (self.turn + n) % MOST_VISITORS).find(wants)
+        let all = self.visitors.len();
+        (1..=all).map(|n| (self.turn + n) % all).find(wants)
     }
 }
 

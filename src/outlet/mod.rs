@@ -1,4 +1,4 @@
-//! What others read of a node while it runs: the control socket.
+//! What others read of a node while it runs: the control socket, and the metrics page.
 //!
 //! An [`Outlet`] is a [`Guest`](crate::net::Guest) of the node's loop. It keeps a [`Ledger`] of
 //! what the core's events told, and serves whoever comes in through its doors. It decides nothing
@@ -10,7 +10,7 @@
 //!
 //! A second kind of server needs a `Door` (a listening socket, and the `Talk` behind it), a `Talk`
 //! (finds requests in what was heard) and its `Answer`s (write themselves piece by piece from a
-//! `House`: the scene and the ledger); see `control` for all three.
+//! `House`: the scene and the ledger); see `control` and `metrics` for all three.
 
 mod answers;
 mod buckets;
@@ -18,6 +18,7 @@ mod control;
 mod desk;
 mod door;
 mod ledger;
+mod metrics;
 mod reply;
 mod visitor;
 
@@ -26,6 +27,7 @@ pub use control::{Control, ControlError};
 pub use desk::Outlet;
 pub use door::{Answer, Door, Heard, House, Line, Step, Talk};
 pub use ledger::{Ledger, News, Tally, Teller};
+pub use metrics::Metrics;
 pub use reply::{
     Candidate, Cluster, Events, Failure, Histogram, Member, MemberStats, Named, Reign, Stamps,
     Stats, Told, Tracking, VERSION,

@@ -1,6 +1,6 @@
 //! What cannot be is refused in one line, before anything is begun.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -67,6 +67,9 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("slave", "--failover-after", "1ms", "100ms to 1d"),
     ("master", "--control", "", "path of a socket, or none"),
     ("slave", "--control", "", "path of a socket, or none"),
+    ("master", "--metrics", "9745", "ADDR:PORT"),
+    ("master", "--metrics", "localhost:9745", "numeric address"),
+    ("slave", "--metrics", "0.0.0.0:97450", "ADDR:PORT"),
     ("waitsync", "--within", "50", "needs a unit"),
     ("waitsync", "--timeout", "soon", "100ms to 3650d"),
     ("check", "--warn", "100", "needs a unit"),
@@ -188,6 +191,8 @@ fn bad_usage_gets_one_line() {
 fn what_is_in_the_way_gets_one_line_and_leaves_nothing_half_done() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let held = holder.local_addr().unwrap().to_string();
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("run.hlog");
     let log = log.to_str().unwrap();
@@ -205,6 +210,10 @@ fn what_is_in_the_way_gets_one_line_and_leaves_nothing_half_done() {
         (
             &["master", "--listen", free, "--report", "/nonexistent/x.hlog"],
             &["/nonexistent/x.hlog"],
+        ),
+        (
+            &["master", "--listen", free, "--control", "none", "--metrics", &held, "--report", log],
+            &["--metrics", &held, "in use"],
         ),
         (&["demo", "--report", "/nonexistent/x.hlog"], &["/nonexistent/x.hlog"]),
         (
