@@ -1,5 +1,7 @@
 //! `campanile generate`: man pages and shell completions, made from the command line's definition.
 
+mod file_page;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -88,11 +90,13 @@ fn completions(mut command: Command) -> Files {
 fn man(command: Command) -> Files {
     let mut command = command.disable_help_subcommand(true);
     command.build();
+    let of_file = file_page::page(&command, MANUAL);
     let pages: Vec<_> = command.get_subcommands().map(|sub| Page::of(sub.clone())).collect();
     let mut files = vec![Page::root(command, &pages).file()?];
     for page in &pages {
         files.push(page.file()?);
     }
+    files.push(("man5/campanile.toml.5".into(), of_file.into_bytes()));
     Ok(files)
 }
 
@@ -181,7 +185,11 @@ impl Page {
                     "SIGTERM, SIGINT",
                     "End in order: take leave, write the last report, keep the rate.",
                 ),
-                ("SIGHUP", "Begin a new interval log, where --report is given."),
+                (
+                    "SIGHUP",
+                    "Begin a new interval log, where --report is given; read the keys anew, where \
+                     --key-file is.",
+                ),
             ] {
                 roff.control("TP", []);
                 roff.text([bold(signal)]);

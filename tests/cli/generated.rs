@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::{assert_refused, campanile, run, stdout};
+use crate::{assert_refused, campanile, commands, run, stdout};
 
 fn generate(what: &str) -> (tempfile::TempDir, Vec<PathBuf>) {
     let dir = tempfile::tempdir().unwrap();
@@ -30,23 +30,10 @@ fn tool(program: &str, args: &[&str]) -> Option<Output> {
     }
 }
 
-/// The commands that the help lists.
-fn commands() -> Vec<String> {
-    let output = run(&["--help"]);
-    let help = stdout(&output);
-    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let first = |line: &str| {
-        let entry = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))?;
-        entry.split_whitespace().next().map(str::to_owned)
-    };
-    listed.lines().filter_map(first).filter(|name| name != "help").collect()
-}
-
 #[test]
 fn every_command_has_a_page_that_man_takes() {
     let (dir, files) = generate("man");
     let commands = commands();
-    assert!(commands.len() >= 6, "{commands:?}");
     for command in &commands {
         let section = if ["master", "slave"].contains(&command.as_str()) { 8 } else { 1 };
         let page = format!("man{section}/campanile-{command}.{section}");
@@ -62,6 +49,25 @@ fn every_command_has_a_page_that_man_takes() {
     let master = fs::read_to_string(dir.path().join("man8/campanile-master.8")).unwrap();
     for part in ["\\-\\-tolerance", "EXAMPLES", "SIGHUP", "SEE ALSO", "CAMPANILE_INTERVAL"] {
         assert!(master.contains(part), "{part} is not in campanile-master.8");
+    }
+}
+
+#[test]
+fn the_file_has_a_page_with_every_key() {
+    let (dir, _) = generate("man");
+    let page = fs::read_to_string(dir.path().join("man5/campanile.toml.5")).unwrap();
+    for role in ["master", "slave"] {
+        let printed = run(&[role, "--print-config"]);
+        let keys = stdout(&printed).lines().filter_map(|line| {
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            line.split(' ').next().filter(|key| !key.starts_with('['))
+        });
+        let keys: Vec<_> = keys.collect();
+        assert!(keys.len() > 15, "{keys:?}");
+        for key in keys {
+            let key = key.replace('-', "\\-");
+            assert!(page.contains(&format!("\n\\fB{key}\\fR = ")), "{key} is not in\n{page}");
+        }
     }
 }
 
