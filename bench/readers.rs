@@ -6,8 +6,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "whoever measures processes needs a clock")]
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use campanile::clock::{Clock, Oscillator, VirtualClock};
 use campanile::net::{Endpoint, Moment, Node, Observer, Signals};
-use campanile::outlet::{Control, Ledger, Outlet};
+use campanile::outlet::{Control, Ledger, Metrics, Outlet};
 use campanile::proto::{
     Core, Counters, Event, Identity, Input, Master, MasterSettings, Output, Page, Tracking,
 };
@@ -172,6 +172,32 @@ fn reader(path: &Path, views: &'static [&'static str], end: &Arc<AtomicBool>) ->
     })
 }
 
+/// Scrapes in a loop, as fast as it is answered.
+fn scraper(addr: SocketAddr, end: &Arc<AtomicBool>) -> Reader {
+    let end = Arc::clone(end);
+    thread::spawn(move || {
+        let (mut answers, mut longest) = (0u64, 0);
+        while !end.load(Ordering::Acquire) {
+            let mut line = TcpStream::connect(addr).unwrap();
+            line.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+            let mut page = String::new();
+            line.read_to_string(&mut page).unwrap();
+            assert!(page.ends_with("# EOF\n"), "cut off after {}", page.len());
+            answers += 1;
+            longest = longest.max(page.len());
+        }
+        (answers, longest)
+    })
+}
+
+/// Who reads.
+#[derive(Clone, Copy)]
+enum Who {
+    /// Asks the control socket for these views.
+    Asks(&'static [&'static str]),
+    Scrapes,
+}
+
 type Reader = thread::JoinHandle<(u64, usize)>;
 
 fn row(what: &str, late: &Histogram<u64>, answers: u64, longest: usize) {
@@ -207,6 +233,9 @@ fn main() {
     let mut node = Node::new(endpoint, core, clock, oscillator, Vec::new()).unwrap();
     let mut outlet = Outlet::new(Ledger::new(started, Box::new(|_| None)));
     outlet.open(Box::new(Control::bind(&path).unwrap()));
+    let metrics = Metrics::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let page = metrics.local_addr().unwrap();
+    outlet.open(Box::new(metrics));
     node.host(Box::new(outlet));
     let stopper = node.stopper();
     let running = thread::spawn(move || node.run(&mut Nobody, Signals::none(), None));
@@ -217,16 +246,23 @@ fn main() {
         "{:<26}{:>9}{:>10}{:>10}{:>10}{:>10}{:>12}",
         "readers", "due", "p50", "p99", "max", "answers", "bytes"
     );
-    let cases: [(&str, &[&[&str]]); 5] = [
+    let top = Who::Asks(&["tracking", "peers", "events", "histogram"]);
+    let peers = Who::Asks(&["peers"]);
+    let cases: [(&str, &[Who]); 6] = [
         ("none", &[]),
-        ("peers in a loop", &[&["peers"]]),
-        ("top's views in a loop", &[&["tracking", "peers", "events", "histogram"]]),
-        ("four of both", &[&["peers"], &["peerstats"], &["peers"], &["tracking", "peers"]]),
+        ("peers in a loop", &[peers]),
+        ("top's views in a loop", &[top]),
+        ("scrapes in a loop", &[Who::Scrapes]),
+        ("two of each", &[peers, peers, top, top, Who::Scrapes, Who::Scrapes]),
         ("none again", &[]),
     ];
     for (what, readers) in cases {
         let over = Arc::new(AtomicBool::new(false));
-        let readers: Vec<_> = readers.iter().map(|views| reader(&path, views, &over)).collect();
+        let start = |who: &Who| match who {
+            Who::Asks(views) => reader(&path, views, &over),
+            Who::Scrapes => scraper(page, &over),
+        };
+        let readers: Vec<_> = readers.iter().map(start).collect();
         late.lock().unwrap().reset();
         thread::sleep(Duration::from_secs(secs));
         let measured = late.lock().unwrap().clone();
