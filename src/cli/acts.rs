@@ -49,7 +49,7 @@ pub(super) struct WaitsyncArgs {
 /// Judge this node's clock for a monitoring system
 ///
 /// Prints one line with performance data and ends as monitoring plugins do: 0 OK, 1 WARNING,
-/// 2 CRITICAL, 3 UNKNOWN where no daemon answers. What is judged is the statistical bound: five
+/// 2 CRITICAL, 3 UNKNOWN where no daemon answers or a flag is wrong. What is judged is the statistical bound: five
 /// standard deviations and what remains to be slewed. A clock that is not synchronised is a
 /// WARNING at least, and CRITICAL where nothing is known of cluster time.
 #[derive(Debug, Args)]
@@ -93,6 +93,9 @@ pub(super) struct ResignArgs {
 }
 
 /// Let the daemon reopen and reread its files, as SIGHUP does
+///
+/// It begins a new interval log (--report) and reads its keys anew (--key-file). Its configuration
+/// file it reads at the start only: restart it for that.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   campanile reload

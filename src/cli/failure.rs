@@ -39,9 +39,14 @@ impl Failure {
 
     /// Says it on standard error in one line, and gives the exit code.
     pub(super) fn report(&self, command: &str) -> ExitCode {
+        self.report_as(command, 2)
+    }
+
+    /// The same, where another exit code than 2 stands for bad input.
+    pub(super) fn report_as(&self, command: &str, misuse: u8) -> ExitCode {
         match self {
             Self::Failed(why) => say(command, why, 1),
-            Self::Input(why) => say(command, why, 2),
+            Self::Input(why) => say(command, why, misuse),
             Self::Said(code) => ExitCode::from(*code),
             Self::ReaderGone => ExitCode::SUCCESS,
         }

@@ -3,7 +3,7 @@
 //! A command checks and opens all it needs before it begins anything, so that a bad flag, a port
 //! in use or an unwritable file leaves nothing half done. It ends with 0 when done, 1 when it
 //! failed, 2 when what it was given cannot be; then one line on standard error says what, where,
-//! and what is allowed.
+//! and what is allowed. `check` alone ends with 3 then, as monitoring plugins do.
 
 mod acts;
 mod ballot;
@@ -28,6 +28,7 @@ mod service;
 mod sim;
 mod slave;
 mod state;
+mod top;
 mod trust;
 mod usage;
 mod views;
@@ -78,6 +79,7 @@ enum Command {
     Peer(views::PeerArgs),
     Cluster(views::ClusterArgs),
     Stats(views::StatsArgs),
+    Top(top::TopArgs),
     Waitsync(acts::WaitsyncArgs),
     Check(acts::CheckArgs),
     Makestep(acts::MakestepArgs),
@@ -105,7 +107,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => why.report(&format!("campanile {}", cli.command.name())),
+        Err(why) => {
+            let name = cli.command.name();
+            why.report_as(&format!("campanile {name}"), misuse(name))
+        }
     }
 }
 
@@ -150,6 +155,7 @@ impl Command {
             Self::Peer(args) => views::peer(args),
             Self::Cluster(args) => views::cluster(args),
             Self::Stats(args) => views::stats(args),
+            Self::Top(args) => top::run(args),
             Self::Waitsync(args) => acts::waitsync(args),
             Self::Check(args) => acts::check(args),
             Self::Makestep(args) => acts::makestep(args),
@@ -174,6 +180,7 @@ impl Command {
             Self::Peer(_) => "peer",
             Self::Cluster(_) => "cluster",
             Self::Stats(_) => "stats",
+            Self::Top(_) => "top",
             Self::Waitsync(_) => "waitsync",
             Self::Check(_) => "check",
             Self::Makestep(_) => "makestep",
@@ -197,7 +204,13 @@ fn refuse(error: &clap::Error, args: &[OsString], config: Option<&config::Config
     let given = args.get(1).and_then(|name| cli.find_subcommand(name));
     let name = given.map_or("campanile".to_owned(), |c| format!("campanile {}", c.get_name()));
     let why = config::complaint(error, given.unwrap_or(&cli), args, config);
-    Failure::input(why).report(&name)
+    Failure::input(why).report_as(&name, misuse(given.map_or("", clap::Command::get_name)))
+}
+
+/// The exit code of bad usage. To a monitoring system 2 would be CRITICAL, of a clock that was never
+/// looked at.
+fn misuse(command: &str) -> u8 {
+    if command == "check" { 3 } else { 2 }
 }
 
 #[cfg(test)]

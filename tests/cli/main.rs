@@ -27,6 +27,20 @@ fn run(args: &[&str]) -> Output {
     campanile().args(args).output().unwrap()
 }
 
+/// The commands that the help lists.
+fn commands() -> Vec<String> {
+    let output = run(&["--help"]);
+    let help = stdout(&output);
+    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let first = |line: &str| {
+        let entry = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))?;
+        entry.split_whitespace().next().map(str::to_owned)
+    };
+    let found: Vec<_> = listed.lines().filter_map(first).filter(|name| name != "help").collect();
+    assert!(found.len() >= 20, "{found:?}");
+    found
+}
+
 fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }

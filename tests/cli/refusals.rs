@@ -4,7 +4,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::{PROGRAM, assert_refused, campanile, run, stdout};
+use crate::{PROGRAM, assert_refused, campanile, commands, run, stdout};
 
 /// A nonsense value for every flag that takes one: command, flag, value, what the line must say.
 const NONSENSE: &[(&str, &str, &str, &str)] = &[
@@ -79,6 +79,10 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
     ("peerstats", "--control", "", "path of a socket, or none"),
     ("cluster", "--control", "", "path of a socket, or none"),
     ("stats", "--control", "", "path of a socket, or none"),
+    ("peer", "--control", "", "path of a socket, or none"),
+    ("top", "--control", "", "path of a socket, or none"),
+    ("top", "--every", "1", "needs a unit"),
+    ("top", "--every", "10ms", "100ms to 1h"),
     ("waitsync", "--control", "", "path of a socket, or none"),
     ("check", "--control", "", "path of a socket, or none"),
     ("makestep", "--control", "", "path of a socket, or none"),
@@ -103,30 +107,20 @@ const NONSENSE: &[(&str, &str, &str, &str)] = &[
 fn a_nonsense_value_gets_one_line_that_names_flag_value_and_what_is_allowed() {
     for &(command, flag, value, allowed) in NONSENSE {
         let shown: String = value.chars().filter(|c| !c.is_control()).collect();
-        assert_refused(&run(&[command, flag, value]), 2, &[command, flag, shown.trim(), allowed]);
+        // To a monitoring system 2 would be CRITICAL.
+        let code = if command == "check" { 3 } else { 2 };
+        assert_refused(
+            &run(&[command, flag, value]),
+            code,
+            &[command, flag, shown.trim(), allowed],
+        );
     }
 }
 
 #[test]
 fn no_flag_is_left_out() {
-    for command in [
-        "demo",
-        "master",
-        "slave",
-        "sim",
-        "report",
-        "keygen",
-        "tracking",
-        "peers",
-        "peerstats",
-        "cluster",
-        "stats",
-        "waitsync",
-        "check",
-        "makestep",
-        "resign",
-        "reload",
-    ] {
+    for command in commands() {
+        let command = command.as_str();
         let help = run(&[command, "-h"]);
         let flags = stdout(&help).lines().filter_map(|line| line.split_once("--"));
         // Any path might be meant; where it cannot be, that is found out when it is opened.
@@ -173,7 +167,6 @@ fn bad_usage_gets_one_line() {
         (&["validate"], &["FILE.toml"]),
         (&["validate", "missing.toml"], &["missing.toml", "No such file"]),
         (&["master", "--config", "missing.toml"], &["--config missing.toml", "No such file"]),
-        (&["check", "--warn", "2ms", "--crit", "1ms"], &["--crit", "--warn"]),
         (&["sim"], &["quiet", "FILE.toml"]),
         (&["sim", "quiet", "--table"], &["SCENARIO", "not allowed together", "--table"]),
         (&["sim", "quiet", "--seeds", "1..2"], &["--seeds is not for quiet", "allowed is"]),
@@ -184,6 +177,9 @@ fn bad_usage_gets_one_line() {
         (&["report", "missing.hlog"], &["missing.hlog", "No such file"]),
     ] {
         assert_refused(&run(args), 2, parts);
+    }
+    for args in [&["check", "--warn", "2ms", "--crit", "1ms"][..], &["check", "--crit", "--warn"]] {
+        assert_refused(&run(args), 3, &["--crit"]);
     }
 }
 

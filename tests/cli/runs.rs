@@ -2,33 +2,15 @@
 
 use serde_json::Value;
 
-use crate::{assert_refused, run, stdout};
+use crate::{assert_refused, commands, run, stdout};
 
 #[test]
 fn help_teaches_and_ends_well() {
     let output = run(&["--help"]);
     assert!(output.status.success());
     assert!(stdout(&output).contains("campanile demo"));
-    for command in [
-        "demo",
-        "master",
-        "slave",
-        "sim",
-        "report",
-        "generate",
-        "tracking",
-        "peers",
-        "peerstats",
-        "peer",
-        "cluster",
-        "stats",
-        "waitsync",
-        "check",
-        "makestep",
-        "resign",
-        "reload",
-        "validate",
-    ] {
+    for command in commands() {
+        let command = command.as_str();
         let output = run(&[command, "--help"]);
         assert!(output.status.success() && output.stderr.is_empty());
         let help = stdout(&output);
@@ -39,9 +21,11 @@ fn help_teaches_and_ends_well() {
             let flag = flag.trim().trim_start_matches("--");
             let flag = flag.split([' ', '=']).next().unwrap();
             // Those say what this one run is for.
-            if !["list", "table", "seeds", "minutes", "write", "json", "csv", "verbose"]
-                .contains(&flag)
-            {
+            let of_this_run = [
+                "list", "table", "seeds", "minutes", "write", "json", "csv", "verbose", "id",
+                "node",
+            ];
+            if !of_this_run.contains(&flag) {
                 let variable = format!("CAMPANILE_{}", flag.replace('-', "_").to_uppercase());
                 assert!(help.contains(&variable), "{command} --{flag}: {variable}");
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{members, tracking, whole};
 use crate::outlet::{
-    Candidate, Cluster, Member, MemberStats, Named, Reign, Stamps, Stats, Tracking,
+    Candidate, Cluster, Histogram, Member, MemberStats, Named, Reign, Stamps, Stats, Told, Tracking,
 };
 
 fn named(node: &str, number: u8) -> Named {
@@ -55,7 +55,7 @@ fn slave() -> Tracking {
 }
 
 /// Its master.
-fn master() -> Tracking {
+pub(in crate::cli) fn master() -> Tracking {
     Tracking {
         node: named("rack-1", 0),
         listen: "[::]:7045".to_owned(),
@@ -90,7 +90,7 @@ fn member(node: &str, number: u8, state: &str) -> Member {
 }
 
 /// What the master knows of all five.
-fn everybody() -> Vec<Member> {
+pub(in crate::cli) fn everybody() -> Vec<Member> {
     vec![
         Member {
             node: named("rack-1", 0),
@@ -181,6 +181,25 @@ fn stats() -> Stats {
         max_slaves: Some(1_000),
         bytes_per_slave: Some(1_500),
     }
+}
+
+/// What happened, for the live view.
+pub(in crate::cli) fn events() -> Vec<Told> {
+    let told =
+        |number, ago_s, warning, text: &str| Told { number, ago_s, warning, text: text.to_owned() };
+    vec![
+        told(1, 8_639.0, false, "slave rack-2 joined from 10.0.0.2:7045"),
+        told(2, 8_638.0, false, "cluster time was formed from 5 clocks"),
+        told(3, 340.0, true, "slave storage-of-the-upper-room went silent"),
+    ]
+}
+
+/// Round trips, for the live view.
+pub(in crate::cli) fn round_trips() -> Histogram {
+    let counts = [(20e-6, 0), (50e-6, 1_290), (100e-6, 32_400), (200e-6, 580), (500e-6, 28)];
+    let mut round_trip: Vec<_> = counts.map(|(edge, n)| (Some(edge), n)).into();
+    round_trip.push((None, 0));
+    Histogram { round_trip }
 }
 
 /// Every view in the documentation, by name.

@@ -60,7 +60,7 @@ pub(super) fn peers_line(m: &Member) -> String {
 }
 
 /// What it is to us, and how it stands, in a sign each.
-fn signs(m: &Member) -> String {
+pub(in crate::cli) fn signs(m: &Member) -> String {
     [relation(m), sign(m)].into_iter().collect()
 }
 

@@ -3,10 +3,10 @@
 
 mod csv;
 #[cfg(test)]
-mod documented;
+pub(super) mod documented;
 mod line;
-mod members;
-mod text;
+pub(super) mod members;
+pub(super) mod text;
 mod tracking;
 mod whole;
 

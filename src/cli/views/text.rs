@@ -6,14 +6,25 @@ use crate::outlet::{Named, Stamps};
 use crate::report::{human, human_offset, human_rate};
 use crate::time::{Offset, Rate, Span};
 
+/// The widest line, in characters.
+const WIDEST: usize = 80;
+
 /// Labelled lines, as `chronyc tracking` has them.
 #[derive(Debug, Default)]
 pub(super) struct Sheet(String);
 
 impl Sheet {
-    /// Adds a line.
+    /// Adds a line; what a terminal has no room for goes on below.
     pub(super) fn line(&mut self, label: &str, value: impl AsRef<str>) {
-        let _ = writeln!(self.0, "{label:<16}: {}", value.as_ref());
+        let mut line = format!("{label:<16}:");
+        for word in value.as_ref().split(' ') {
+            if line.chars().count() + 1 + word.chars().count() > WIDEST {
+                let _ = writeln!(self.0, "{line}");
+                line = " ".repeat(17);
+            }
+            let _ = write!(line, " {word}");
+        }
+        let _ = writeln!(self.0, "{line}");
     }
 
     /// The whole.
@@ -22,20 +33,20 @@ impl Sheet {
     }
 }
 
-pub(super) const UNKNOWN: &str = "-";
+pub(in crate::cli) const UNKNOWN: &str = "-";
 
 /// A span of seconds for people.
-pub(super) fn span(secs: Option<f64>) -> String {
+pub(in crate::cli) fn span(secs: Option<f64>) -> String {
     secs.map_or_else(|| UNKNOWN.to_owned(), |secs| human(Span::from_secs_f64(secs)))
 }
 
 /// An offset in seconds for people, with its sign.
-pub(super) fn offset(secs: Option<f64>) -> String {
+pub(in crate::cli) fn offset(secs: Option<f64>) -> String {
     secs.map_or_else(|| UNKNOWN.to_owned(), |secs| human_offset(Offset::from_secs_f64(secs)))
 }
 
 /// A rate for people, with its sign.
-pub(super) fn rate(ratio: Option<f64>) -> String {
+pub(in crate::cli) fn rate(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| UNKNOWN.to_owned(), |ratio| human_rate(Rate::from_ratio(ratio)))
 }
 
@@ -45,7 +56,7 @@ pub(super) fn size_of_rate(ratio: Option<f64>) -> String {
 }
 
 /// How long ago, in whole seconds and greater units, as narrow as `12s`, `3m`, `17h`, `9d`.
-pub(super) fn age(secs: Option<f64>) -> String {
+pub(in crate::cli) fn age(secs: Option<f64>) -> String {
     match secs {
         None => UNKNOWN.to_owned(),
         Some(s) if s < 9.95 => format!("{s:.1}s"),
@@ -57,7 +68,7 @@ pub(super) fn age(secs: Option<f64>) -> String {
 }
 
 /// A node: its name, and where it is reached.
-pub(super) fn node(node: &Named) -> String {
+pub(in crate::cli) fn node(node: &Named) -> String {
     match &node.addr {
         // A master whose name is not known yet is called by its address.
         Some(addr) if *addr != node.node => format!("{} ({addr})", printable(&node.node)),
@@ -66,12 +77,12 @@ pub(super) fn node(node: &Named) -> String {
 }
 
 /// A name without what a terminal would obey: the daemon let none in, but who knows what answers.
-pub(super) fn printable(name: &str) -> String {
+pub(in crate::cli) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// A name in a cell of so many characters; what is cut off is marked.
-pub(super) fn cell(name: &str, width: usize) -> String {
+pub(in crate::cli) fn cell(name: &str, width: usize) -> String {
     let name = printable(name);
     if name.chars().count() <= width {
         return format!("{name:<width$}");
@@ -126,6 +137,23 @@ mod tests {
         assert_eq!(date(951_782_400_000_000_000), "2000-02-29 00:00:00.000000");
         assert_eq!(date(1_700_000_000_123_456_789), "2023-11-14 22:13:20.123456");
         assert_eq!(date(4_107_542_400_000_000_000), "2100-03-01 00:00:00.000000");
+    }
+
+    #[test]
+    fn what_is_long_goes_on_below_and_is_whole() {
+        let name = "storage-of-the-upper-room-west-3";
+        let addr = "[2001:db8:1234:5678:9abc:def0:1234:5678%eth0]:65535";
+        let long = Named { node: name.into(), id: String::new(), addr: Some(addr.into()) };
+        let mut sheet = Sheet::default();
+        sheet.line("Role", format!("standby of {}, term 4294967295", node(&long)));
+        sheet.line("Offset", "-81 ns");
+        let said = sheet.end();
+        assert_eq!(said.lines().count(), 4, "{said}");
+        assert!(said.ends_with("\nOffset          : -81 ns\n"), "{said}");
+        assert!(said.lines().all(|line| line.chars().count() <= WIDEST), "{said}");
+        let words: Vec<_> = said.split_whitespace().collect();
+        let all = format!("Role : standby of {name} ({addr}), term 4294967295 Offset : -81 ns");
+        assert_eq!(words.join(" "), all);
     }
 
     #[test]
