@@ -50,11 +50,11 @@ impl Lab {
             daemons.push(daemon(&name, &["slave", "--listen", "127.0.0.1:0", "--master", to]));
         }
         let lab = Lab { dir, daemons };
-        assert!(within(10, || lab.socket("m").exists()), "no socket");
+        assert!(within(10, || lab.serves("m")), "no socket");
         let ready = || {
             (1..=slaves).all(|n| {
                 let name = format!("s{n}");
-                lab.socket(&name).exists() && lab.get(&name, "tracking")["state"] == "synchronised"
+                lab.serves(&name) && lab.get(&name, "tracking")["state"] == "synchronised"
             })
         };
         assert!(within(20, ready), "the slaves do not get ready");
@@ -63,6 +63,11 @@ impl Lab {
 
     fn socket(&self, name: &str) -> PathBuf {
         self.dir.path().join(format!("{name}.sock"))
+    }
+
+    /// Whether somebody listens: the file is there a moment before.
+    fn serves(&self, name: &str) -> bool {
+        UnixStream::connect(self.socket(name)).is_ok()
     }
 
     fn call(&self, name: &str) -> UnixStream {

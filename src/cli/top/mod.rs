@@ -115,6 +115,12 @@ fn meaning(key: KeyEvent) -> Option<Key> {
     })
 }
 
+/// The live view of the sample in the documentation.
+#[cfg(test)]
+pub(in crate::cli) fn documented() -> String {
+    tests::picture(&mut tests::sample(), 80, 24)
+}
+
 #[cfg(test)]
 mod tests {
     use ratatui::Terminal;
@@ -134,7 +140,7 @@ mod tests {
         })
     }
 
-    fn sample() -> Board {
+    pub(super) fn sample() -> Board {
         let mut board = Board::default();
         for n in 0..90 {
             let mut members = documented::everybody();
@@ -148,7 +154,7 @@ mod tests {
         board
     }
 
-    fn picture(board: &mut Board, width: u16, height: u16) -> String {
+    pub(super) fn picture(board: &mut Board, width: u16, height: u16) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| screen::draw(frame, board)).unwrap();
         let buffer = terminal.backend().buffer();
@@ -173,7 +179,8 @@ mod tests {
             "+500 ms",
             "=? storage-of-the-up>",
             "≤ 100 µs ████",
-            "went silent",
+            "went",
+            "silent",
             "q quit",
             "members 1 to 5 of 5",
         ] {

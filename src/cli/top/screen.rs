@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Paragraph};
+use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
 use super::board::Board;
 use crate::cli::views::{members, text};
@@ -179,7 +179,9 @@ fn events(frame: &mut Frame<'_>, board: &Board, area: Rect) {
         Line::styled(format!("{ago:>5} {}", text::printable(&told.text)), style)
     };
     let lines: Vec<_> = told.take(rows).map(line).collect();
-    frame.render_widget(Paragraph::new(lines).block(block), area);
+    // What is long goes on below.
+    let all = Paragraph::new(lines).wrap(Wrap { trim: false });
+    frame.render_widget(all.block(block), area);
 }
 
 fn keys(board: &Board) -> Line<'static> {

@@ -216,6 +216,7 @@ fn views() -> Vec<(&'static str, String)> {
         ("peer", members::sheet(one, &measured(one))),
         ("cluster", whole::cluster(&cluster()) + whole::CLUSTER_LEGEND),
         ("stats", whole::stats(&stats()) + whole::STATS_LEGEND),
+        ("top", crate::cli::top::documented()),
     ]
 }
 
