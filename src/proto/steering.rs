@@ -20,6 +20,8 @@ pub(super) struct Steering {
     stepping: Option<Offset>,
     steps: u16,
     expired: bool,
+    /// How far off the newest target may be, by one that was not followed since.
+    doubt: Span,
 }
 
 impl Steering {
@@ -31,6 +33,7 @@ impl Steering {
             stepping: None,
             steps: 0,
             expired: false,
+            doubt: Span::ZERO,
         }
     }
 
@@ -38,9 +41,23 @@ impl Steering {
     pub(super) fn aim(&mut self, now: Time<Local>, target: Target) -> Output {
         self.discipline.aim(now, target);
         self.expired = false;
+        self.doubt = Span::ZERO;
+        self.synchronised(now, target.sigma)
+    }
+
+    /// A target that is not followed, `by` away from the newest. Until another is followed nobody
+    /// knows which of the two is right, and the bounds reach from one to the other. Returns what is
+    /// to be told to the clock's other readers, if there is anything to be told of.
+    pub(super) fn doubt(&mut self, now: Time<Local>, by: Offset, bound: Span) -> Option<Output> {
+        let sigma = self.newest()?.sigma;
+        self.doubt = by.abs() + bound;
+        Some(if self.expired { self.unsynchronised(now) } else { self.synchronised(now, sigma) })
+    }
+
+    fn synchronised(&self, now: Time<Local>, sigma: Span) -> Output {
         Output::Publish(Quality {
             synchronised: true,
-            estimated_error: target.sigma + self.remaining(now).abs(),
+            estimated_error: sigma + self.remaining(now).abs(),
             max_error: self.bound(now).unwrap_or(Span::MAX),
         })
     }
@@ -82,8 +99,8 @@ impl Steering {
         })
     }
 
-    /// How far from cluster time the clock may be: the target's bound, grown with its age, and
-    /// what is still to be worked off. Nothing before the first target, and nothing where the
+    /// How far from cluster time the clock may be: the target's bound, or the way to one that was not
+    /// followed where that is further, grown with its age, and what is still to be worked off. Nothing before the first target, and nothing where the
     /// newest is too old to say anything.
     pub(super) fn bound(&self, now: Time<Local>) -> Option<Span> {
         self.aged(now, self.discipline.target()?.bound)
@@ -92,7 +109,7 @@ impl Steering {
     fn aged(&self, now: Time<Local>, bound: Span) -> Option<Span> {
         let age = (now - self.discipline.target()?.map.at).ahead();
         let grown = RHO.gain_over(age.as_offset()).abs();
-        (age <= VOID).then(|| bound + grown + self.remaining(now).abs())
+        (age <= VOID).then(|| bound.max(self.doubt) + grown + self.remaining(now).abs())
     }
 
     /// As [`Steering::bound`], from the statistical figure.
@@ -162,5 +179,23 @@ mod tests {
         let grown = (Some(Span::from_nanos(1_500) + aged), Some(Span::from_micros(40) + aged));
         assert_eq!(both(900), grown);
         assert_eq!(both(1_001), (None, None));
+    }
+
+    #[test]
+    fn bounds_reach_a_target_that_is_not_followed_until_one_is() {
+        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
+        let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let mut steering = Steering::new(Limits::default(), course, None);
+        let (by, bound) = (Offset::from_nanos(-1_000_000), Span::from_micros(40));
+        assert_eq!(steering.doubt(at(0), by, bound), None, "nothing is known that may be wrong");
+        let target = Target { map, sigma: Span::from_nanos(300), bound, until: at(10) };
+        steering.aim(at(0), target);
+        let Some(Output::Publish(told)) = steering.doubt(at(0), by, bound) else { panic!() };
+        let reach = Span::from_micros(1_040);
+        assert_eq!((told.synchronised, told.max_error), (true, reach));
+        assert_eq!((steering.bound(at(0)), steering.likely_bound(at(0))), (Some(reach), Some(reach)));
+        steering.aim(at(0), target);
+        assert_eq!(steering.bound(at(0)), Some(bound));
     }
 }
