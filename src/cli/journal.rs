@@ -206,6 +206,11 @@ impl Journal {
         }
     }
 
+    /// Another master's rates come.
+    fn unlearn(&mut self) {
+        self.drift.iter_mut().for_each(Drift::begin_anew);
+    }
+
     /// Keeps what was learned of our own rate.
     fn learn(&mut self, now: Time<Local>, rate: Rate) {
         let kept = self.drift.as_mut().map_or(Ok(()), |drift| drift.learn(now, rate));
@@ -347,6 +352,7 @@ impl Observer for Journal {
             self.measure(event);
         }
         match event {
+            Event::Following(_) => self.unlearn(),
             Event::Adjusted(adjusted) => self.learn(moment.local, adjusted.rate),
             Event::Round(round) => self.learn(moment.local, round.rate),
             _ => {}

@@ -6,15 +6,15 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
+use crate::proto::{LEARNED, LEARNED_AFTER};
 use crate::time::{Local, Rate, Span, Time};
 use crate::units;
 
 const DRIFT: &str = "drift";
 /// No more than so much of a file is looked at: ours have a line.
 const MOST: u64 = 256;
-/// A rate is worth keeping after so many rounds…
-const LEARNED: u32 = 16;
-/// …and is kept so often, as well as at the end.
+/// A rate that is worth keeping is kept whenever twice as much time has gone into it, so often at
+/// least, and at the end.
 const EVERY: Span = Span::from_secs(3600);
 /// No cluster is this far from a crystal.
 const GREATEST: Rate = Rate::from_ppm(1_000.0);
@@ -97,25 +97,37 @@ pub(super) fn saved_rate(dir: Option<&Path>) -> Result<Option<Rate>, Failure> {
 #[derive(Debug)]
 pub(super) struct Drift {
     state: State,
-    rate: Rate,
+    /// The newest that is worth keeping.
+    rate: Option<Rate>,
+    /// Rounds of the present master's, and the first of them.
     rounds: u32,
+    began: Option<Time<Local>>,
     kept: Option<Time<Local>>,
 }
 
 impl Drift {
     pub(super) fn new(dir: &Path) -> Self {
-        Self { state: State::new(dir), rate: Rate::ZERO, rounds: 0, kept: None }
+        Self { state: State::new(dir), rate: None, rounds: 0, began: None, kept: None }
+    }
+
+    /// The rounds that come are another master's, whose first rates may be crude.
+    pub(super) fn begin_anew(&mut self) {
+        (self.rounds, self.began) = (0, None);
     }
 
     /// A round has shown this rate. Writes it down where that is due.
     ///
     /// # Errors
-    /// Where it cannot be written; it is tried again an hour later.
+    /// Where it cannot be written; it is tried again when it is due the next time.
     pub(super) fn learn(&mut self, now: Time<Local>, rate: Rate) -> Result<(), Failure> {
-        self.rate = rate;
         self.rounds = self.rounds.saturating_add(1);
-        let due = self.kept.is_none_or(|kept| now.since(kept) >= EVERY);
-        if self.rounds < LEARNED || !due {
+        let age = now.since(*self.began.get_or_insert(now));
+        if self.rounds < LEARNED || age < LEARNED_AFTER {
+            return Ok(());
+        }
+        self.rate = Some(rate);
+        let pause = age.over(2).min(EVERY);
+        if self.kept.is_some_and(|kept| now.since(kept) < pause) {
             return Ok(());
         }
         self.kept = Some(now);
@@ -127,10 +139,8 @@ impl Drift {
     /// # Errors
     /// Where it cannot be written.
     pub(super) fn keep(&self) -> Result<(), Failure> {
-        if self.rounds < LEARNED {
-            return Ok(());
-        }
-        self.state.write(DRIFT, &format!("{:.6}ppm", self.rate.as_ppm()))
+        let Some(rate) = self.rate else { return Ok(()) };
+        self.state.write(DRIFT, &format!("{:.6}ppm", rate.as_ppm()))
     }
 }
 
@@ -148,14 +158,20 @@ mod tests {
         let dir = dir.path().join("new");
         assert_eq!(saved_rate(Some(&dir)), Ok(None));
         let mut drift = Drift::new(&dir);
-        for secs in 0..15 {
-            drift.learn(at(secs), Rate::from_ppm(-31.5)).unwrap();
+        for secs in 0..20 {
+            drift.learn(at(secs), Rate::from_ppm(90.0)).unwrap();
         }
         drift.keep().unwrap();
         assert_eq!(saved_rate(Some(&dir)), Ok(None), "too young to be trusted");
-        drift.learn(at(15), Rate::from_ppm(-31.5)).unwrap();
+        drift.learn(at(20), Rate::from_ppm(-31.5)).unwrap();
         assert_eq!(saved_rate(Some(&dir)), Ok(Some(Rate::from_ppm(-31.5))));
-        drift.learn(at(16), Rate::from_ppm(12.25)).unwrap();
+        drift.learn(at(30), Rate::from_ppm(-31.0)).unwrap();
+        assert_eq!(saved_rate(Some(&dir)), Ok(Some(Rate::from_ppm(-31.5))), "not yet again");
+        drift.learn(at(41), Rate::from_ppm(-31.0)).unwrap();
+        assert_eq!(saved_rate(Some(&dir)), Ok(Some(Rate::from_ppm(-31.0))));
+        drift.learn(at(42), Rate::from_ppm(12.25)).unwrap();
+        drift.begin_anew();
+        drift.learn(at(43), Rate::from_ppm(90.0)).unwrap();
         drift.keep().unwrap();
         assert_eq!(saved_rate(Some(&dir)), Ok(Some(Rate::from_ppm(12.25))));
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "no draft is left");

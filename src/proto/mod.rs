@@ -39,5 +39,6 @@ pub use master::Master;
 pub use settings::{Average, Identity, MasterSettings, SlaveSettings, Trust};
 pub use slave::Slave;
 pub use status::{Contender, Page, Peer, Relation, Role, RosterSize, State, Summary, Tracking};
+pub use steering::{LEARNED, LEARNED_AFTER};
 pub use title::{Allegiance, Meeting, Obeyed, Title};
 pub use track::{Estimate, Finding, Flywheel, Noise, Prior, Taken, Track, Wheel};

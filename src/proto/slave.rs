@@ -251,6 +251,9 @@ impl Slave {
         if let Some(master) = &mut self.master {
             master.applied = adjust.round;
         }
+        if self.sanity.has_turned() {
+            self.steering.begin_anew();
+        }
         let publish = self.steering.aim(now, target);
         self.ask(publish);
         let adjusted = self.adjusted(now, adjust);
@@ -389,7 +392,7 @@ impl Core for Slave {
                 let join = Join {
                     nonce,
                     name: self.settings.identity.name.clone(),
-                    saved_rate: self.steering.rate().or(self.settings.saved_rate),
+                    saved_rate: self.steering.learned(),
                     standby: self.settings.standby.is_some(),
                     challenge,
                 };

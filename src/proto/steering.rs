@@ -7,16 +7,26 @@ use crate::clock::{Adjustment, Discipline, Limits, Quality, Target};
 use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
 
 /// How fast the hard bound grows with the age of the newest map (design figure of quartz).
-const RHO: Rate = Rate::from_ppm(15.0);
+pub(super) const RHO: Rate = Rate::from_ppm(15.0);
 
 /// A bound that is older says nothing any more (design figure).
 const VOID: Span = Span::from_secs(1_000);
+
+/// The rate of a cluster time is worth remembering after so many targets, and so long: short rounds
+/// tell little of a rate.
+pub const LEARNED: u32 = 16;
+/// See [`LEARNED`].
+pub const LEARNED_AFTER: Span = Span::from_secs(20);
 
 /// A node's own clock, as the core knows it.
 #[derive(Debug, Clone)]
 pub(super) struct Steering {
     discipline: Discipline,
     resume: Option<Rate>,
+    /// The rate that is worth remembering, and targets of the same cluster time so far.
+    learned: Option<Rate>,
+    targets: u32,
+    first: Option<Time<Local>>,
     stepping: Option<Offset>,
     steps: u16,
     expired: bool,
@@ -29,6 +39,9 @@ impl Steering {
     pub(super) fn new(limits: Limits, course: Map<Local, Shown>, saved: Option<Rate>) -> Self {
         Self {
             resume: saved,
+            learned: saved,
+            targets: 0,
+            first: None,
             discipline: Discipline::new(limits, course),
             stepping: None,
             steps: 0,
@@ -42,7 +55,23 @@ impl Steering {
         self.discipline.aim(now, target);
         self.expired = false;
         self.doubt = Span::ZERO;
+        self.targets = self.targets.saturating_add(1);
+        let first = *self.first.get_or_insert(now);
+        if self.targets >= LEARNED && now.since(first) >= LEARNED_AFTER {
+            self.learned = Some(target.map.rate);
+        }
         self.synchronised(now, target.sigma)
+    }
+
+    /// The targets that come are another source's, whose first rates may be crude.
+    pub(super) fn begin_anew(&mut self) {
+        self.targets = 0;
+        self.first = None;
+    }
+
+    /// The rate of cluster time against Local that is worth remembering: none that is hardly known.
+    pub(super) fn learned(&self) -> Option<Rate> {
+        self.learned
     }
 
     /// A target that is not followed, `by` away from the newest. Until another is followed nobody
@@ -182,6 +211,28 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_is_remembered_once_it_is_known() {
+        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
+        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let saved = Rate::from_ppm(3.0);
+        let mut steering = Steering::new(Limits::default(), course, Some(saved));
+        let mut now = 0;
+        let mut aim = |steering: &mut Steering, ppm, seconds| {
+            let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::from_ppm(ppm) };
+            let target = Target { map, sigma: Span::ZERO, bound: Span::ZERO, until: at(10) };
+            for _ in 0..seconds {
+                now += 1;
+                steering.aim(at(now), target);
+            }
+            steering.learned()
+        };
+        assert_eq!(aim(&mut steering, 40.0, 20), Some(saved));
+        assert_eq!(aim(&mut steering, 4.0, 1), Some(Rate::from_ppm(4.0)));
+        steering.begin_anew();
+        assert_eq!(aim(&mut steering, 40.0, 20), Some(Rate::from_ppm(4.0)));
+    }
+
+    #[test]
     fn bounds_reach_a_target_that_is_not_followed_until_one_is() {
         let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
         let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
@@ -194,7 +245,10 @@ mod tests {
         let Some(Output::Publish(told)) = steering.doubt(at(0), by, bound) else { panic!() };
         let reach = Span::from_micros(1_040);
         assert_eq!((told.synchronised, told.max_error), (true, reach));
-        assert_eq!((steering.bound(at(0)), steering.likely_bound(at(0))), (Some(reach), Some(reach)));
+        assert_eq!(
+            (steering.bound(at(0)), steering.likely_bound(at(0))),
+            (Some(reach), Some(reach))
+        );
         steering.aim(at(0), target);
         assert_eq!(steering.bound(at(0)), Some(bound));
     }

@@ -242,7 +242,7 @@ impl Master {
     /// What a slave remembers is cluster time against its Local; a track starts from its Local
     /// against ours, and needs what we know of cluster time for that.
     fn prior(&self, saved: Option<Rate>) -> Option<Rate> {
-        let own = self.steering.rate().or(self.settings.saved_rate)?;
+        let own = self.steering.learned()?;
         saved.map(|rate| own.on_top_of(rate.reversed()))
     }
 

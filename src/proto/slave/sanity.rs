@@ -80,6 +80,11 @@ impl Sanity {
         self.contested.is_some_and(|(known, _)| known.source == source && round <= known.round)
     }
 
+    /// Whether what was followed last is another source's than what was followed before.
+    pub(super) fn has_turned(&self) -> bool {
+        self.count == 1
+    }
+
     pub(super) fn judge(
         &mut self,
         now: Time<Local>,
