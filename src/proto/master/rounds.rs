@@ -8,6 +8,7 @@ use super::{
 use crate::clock::Target;
 use crate::proto::ensemble::{Reading, Verdict};
 use crate::proto::event::{DEVIATIONS, Slot, Who};
+use crate::proto::steering::RHO;
 use crate::proto::track::{Estimate, Wheel};
 use crate::time::{Cluster, Offset, Rate, Remote};
 use crate::wire::Adjust;
@@ -149,6 +150,10 @@ impl Master {
         let (estimate, shown) = self.shown_by(now, place)?;
         let member = self.roster.get(place)?;
         let (map, summary) = (self.ensemble.for_slave(&estimate)?, self.summary?);
+        let lasts = self.settings.interval.times(LASTS_INTERVALS);
+        // Who hears no other while this lasts adds no more than RHO for its age.
+        let faster = Rate::from_ppb((estimate.rate_bound() - RHO).as_ppb().max(0.0));
+        let growth = faster.gain_over(lasts.as_offset()).abs();
         let adjust = Adjust {
             // The average that this is about was made at the end of the round before.
             round: self.round,
@@ -156,8 +161,8 @@ impl Master {
             map,
             delta: -ahead_of(shown, map.reads),
             sigma: estimate.sigma,
-            bound: estimate.bound + self.beyond_sight(now),
-            lasts: self.settings.interval.times(LASTS_INTERVALS),
+            bound: estimate.bound + growth + self.beyond_sight(now),
+            lasts,
             interval: self.settings.interval,
             members: summary.members,
             counted: summary.counted,

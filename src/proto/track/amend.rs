@@ -21,6 +21,7 @@ impl State {
                 self.bank.shift([by, 0.0, 0.0], [open, turn.min(RATE_UNKNOWN.powi(2)), 0.0]);
                 Finding::Stepped(Offset::from_secs_f64(by))
             }
+            Change::Lag { .. } => Finding::Used,
             Change::Path { by, doubt } => {
                 let variance = doubt * doubt / 4.0;
                 self.bank.shift([0.0, 0.0, by], [variance, 0.0, variance]);

@@ -32,6 +32,9 @@ const WORST: f64 = -10.0;
 
 /// Where the filters sit round the centre: (steps of q, steps of φ).
 const PLACES: [(i32, i32); FILTERS] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)];
+/// The one that takes the stamps to be noisier, and its score where they cannot be.
+const NOISIER: usize = 3;
+const SHUT_OUT: f64 = -30.0;
 /// Who sits opposite.
 const OPPOSITE: [usize; FILTERS] = [0, 2, 1, 4, 3];
 
@@ -95,6 +98,16 @@ impl Bank {
         self.q
     }
 
+    /// Whether the stamps seem to be more than `times` noisier than their kind promises.
+    pub(super) fn is_strange(&self, times: f64) -> bool {
+        self.phi > times * self.promised
+    }
+
+    /// Begins with this wander of the clock, in s²/s³.
+    pub(super) fn suppose(&mut self, q: f64) {
+        self.q = q;
+    }
+
     /// The filters' mean, with the covariance of the mixture.
     pub(super) fn blend(&self) -> &Filter {
         &self.blend
@@ -130,24 +143,30 @@ impl Bank {
         self.mix();
     }
 
-    /// The exchange is complete: weighs the filters anew.
-    pub(super) fn close(&mut self) {
+    /// The exchange is complete: weighs the filters anew. The stamps are not noisier than `most`, by
+    /// what the round trips scatter.
+    pub(super) fn close(&mut self, most: f64) {
         let best = self.score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for score in &mut self.score {
             *score = (*score - best) * (1.0 - FORGET);
         }
+        let noisiest = most.clamp(PHI_STEP * self.promised, PHI_GREATEST);
+        if self.phi_at(NOISIER) > noisiest {
+            self.score[NOISIER] = self.score[NOISIER].min(SHUT_OUT);
+        }
         let sum: f64 = self.score.iter().map(|score| score.exp()).sum();
         self.weight = self.score.map(|score| score.exp() / sum);
-        self.relocate();
+        self.relocate(noisiest);
         self.mix();
     }
 
-    fn relocate(&mut self) {
+    fn relocate(&mut self, noisiest: f64) {
         let beside = |a: &usize, b: &usize| self.score[*a].total_cmp(&self.score[*b]);
         let Some(to) = (1..FILTERS).max_by(beside) else { return };
         let (q, phi) = (self.q_at(to), self.phi_at(to));
         let allowed = (Q_LIMITS.0..=Q_LIMITS.1).contains(&q)
-            && (self.promised * PHI_LEAST..=PHI_GREATEST).contains(&phi);
+            && phi >= self.promised * PHI_LEAST
+            && (phi <= noisiest || phi < self.phi);
         if !allowed || self.score[to] - self.score[0] <= MOVE {
             return;
         }

@@ -21,6 +21,8 @@ const NEEDED: usize = 3;
 const PROOF: f64 = 25.0;
 /// The other way's run counts as late too from here on.
 const HALF_PROOF: f64 = 8.0;
+/// A way alone has got longer only where the other way is not early by this part of it.
+const EARLY_PART: f64 = 0.5;
 /// Every sample of a run lies above this part of its mean.
 const LEAST_OF_MEAN: f64 = 0.25;
 /// Runs are begun anew after so many samples, lest old ones hide a change.
@@ -47,13 +49,18 @@ pub(super) enum Change {
     Path { by: f64, doubt: f64 },
     /// One way alone got longer (shorter: negative).
     OneWay { way: Way, by: f64, doubt: f64 },
+    /// The clock has left the forecast behind, by this, since its rate changes.
+    Lag { by: f64 },
 }
 
 impl Change {
     /// By how much.
     pub(super) fn by(&self) -> f64 {
         match *self {
-            Change::Step { by, .. } | Change::Path { by, .. } | Change::OneWay { by, .. } => by,
+            Change::Step { by, .. }
+            | Change::Path { by, .. }
+            | Change::OneWay { by, .. }
+            | Change::Lag { by } => by,
         }
     }
 }
@@ -74,20 +81,33 @@ struct Run {
     n: u32,
     least: f64,
     sum: f64,
+    /// The least residual of the other way meanwhile.
+    other: f64,
 }
 
 impl Run {
-    fn add(&mut self, nu: f64) {
+    fn add(&mut self, nu: f64, other: f64) {
+        let first = Run { n: 1, least: nu, sum: nu, other };
         if self.n == 0 || self.n >= LONGEST_RUN {
-            *self = Run { n: 1, least: nu, sum: nu };
+            *self = first;
             return;
         }
         self.n += 1;
         self.least = self.least.min(nu);
         self.sum += nu;
+        self.other = self.other.min(other);
         if self.least < LEAST_OF_MEAN * self.mean() {
-            *self = Run { n: 1, least: nu, sum: nu };
+            *self = first;
         }
+    }
+
+    /// One way alone got longer, unless the other got shorter by as much: then it is the clock.
+    fn alone(&self, way: Way) -> Change {
+        let by = self.longer();
+        if self.other < -EARLY_PART * by {
+            return Change::Lag { by };
+        }
+        Change::OneWay { way, by, doubt: self.doubt() }
     }
 
     fn mean(&self) -> f64 {
@@ -178,9 +198,8 @@ impl Guard {
             return Ruling::Changed(change);
         }
         let floor = noise.max(deviation[0].max(deviation[1]) / 2.0);
-        for (run, nu) in self.runs.iter_mut().zip(nu) {
-            run.add(nu);
-        }
+        self.runs[0].add(nu[0], nu[1]);
+        self.runs[1].add(nu[1], nu[0]);
         match self.longer(WORTH * floor) {
             Some(change) => {
                 self.runs = [Run::default(); 2];
@@ -251,9 +270,9 @@ impl Guard {
             let apart = (a.longer() - b.longer()).abs();
             Change::Path { by, doubt: a.doubt() + b.doubt() + apart }
         } else if proof[0] > proof[1] {
-            Change::OneWay { way: Way::Forth, by: a.longer(), doubt: a.doubt() }
+            a.alone(Way::Forth)
         } else {
-            Change::OneWay { way: Way::Back, by: b.longer(), doubt: b.doubt() }
+            b.alone(Way::Back)
         })
     }
 }

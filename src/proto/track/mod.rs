@@ -11,6 +11,7 @@
 mod amend;
 mod bank;
 mod bound;
+mod estimate;
 mod filter;
 mod guard;
 mod law;
@@ -21,8 +22,9 @@ mod wheel;
 
 use bank::Bank;
 use bound::{Corridor, rho};
+pub use estimate::Estimate;
 use filter::{Filter, Way};
-use guard::{Guard, Ruling};
+use guard::{Change, Guard, Ruling};
 use law::Law;
 use rival::{Rival, Verdict};
 pub use warm::Prior;
@@ -58,6 +60,8 @@ const STALE: f64 = 1_000.0;
 const EARLY: u32 = 16;
 /// …as so many times their mean excess over the least (which is itself in a queue)…
 const EXCESS: f64 = 1.5;
+/// …none longer than so many times the least…
+const HELD_UP: f64 = 6.0;
 /// …with the first guess weighing like so many of them.
 const GUESS_WEIGHT: f64 = 0.5;
 /// Shortest time that a rate is worked out over, seconds.
@@ -65,7 +69,9 @@ const SHORTEST: f64 = 0.1;
 /// What each exchange leaves of the remembered longest time between two: the pause between bursts
 /// is still known at the end of one.
 const BEAT_FADES: f64 = 0.95;
-/// Smoothing of the mean round trip.
+/// No round trip counts for more in the mean than one that is so many times as late.
+const LATE: f64 = 2.0;
+/// Smoothing of the mean round trip, once there are as many.
 const ROUND_TRIP_GAIN: f64 = 1.0 / 64.0;
 /// A second step within so many exchanges is none: the rate is not what it was taken for.
 const STEP_AGAIN: u32 = 64;
@@ -84,29 +90,6 @@ const LATE_GUESS: f64 = 1.0;
 const LEAST_SCALE: f64 = 0.3;
 /// Shortest round trip that is taken at its word, seconds.
 const LEAST_ROUND_TRIP: f64 = 1e-7;
-
-/// What the master believes of a slave's Local at an instant.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
-    /// On the master's Local.
-    pub at: Time<Local>,
-    /// The slave's Local minus the master's Local.
-    pub offset: Offset,
-    /// The rate of the slave's Local against the master's.
-    pub rate: Rate,
-    /// The slave's Local minus the flywheel: steadier where the master's crystal is not.
-    pub wheel_offset: Offset,
-    /// The rate of the slave's Local against the flywheel.
-    pub wheel_rate: Rate,
-    /// One standard deviation of the offset against the wheel, statistical, and rather too much: a
-    /// static asymmetry of the path is not in it, half of a one-way change that was seen is.
-    pub sigma: Span,
-    /// One standard deviation of the rate.
-    pub rate_sigma: Rate,
-    /// The offset is wrong by no more than this if packets take time and the rate is wrong by at
-    /// most six standard deviations and 0.1 ppm.
-    pub bound: Span,
-}
 
 /// What one exchange told about the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,21 +235,26 @@ impl Track {
     fn challenge(&mut self, exchange: &Exchange, wheel: &mut Flywheel, finding: Finding) {
         let Some(state) = &mut self.state else { return };
         let fit = state.bank.take_fit();
-        // What happens to the clock or to the path is the guards' affair.
-        if !matches!(finding, Finding::Used | Finding::Doubted) {
+        // What happens to the clock or to the path is the guards' affair. But what seems to be one way
+        // that got longer may be the clock, and then the rival knows better.
+        if !matches!(finding, Finding::Used | Finding::Doubted | Finding::OneWayChanged(_)) {
             self.rival = None;
         }
         let due = Rival::due(state.exchanges);
         match self.rival.take() {
-            None if due > state.rivals => {
-                let room = wheel.rooms.take().filter(|_| Rival::may_come(state.exchanges));
-                if let Some(room) = room {
+            None => {
+                let early = due > state.rivals && Rival::may_come(state.exchanges);
+                let wanted = early || Rival::may_be_restless(state);
+                if let Some(room) = wheel.rooms.take().filter(|_| wanted) {
                     state.rivals = due;
                     let home = wheel.home(exchange.middle());
-                    self.rival = Some(Rival::new(state, exchange, &home, room));
+                    let mut rival = Rival::new(state, exchange, &home, room);
+                    if !early {
+                        rival.suppose_restless();
+                    }
+                    self.rival = Some(rival);
                 }
             }
-            None => {}
             Some(rival) => {
                 // While one lives no other comes.
                 state.rivals = due;
@@ -397,7 +385,7 @@ impl State {
         let elapsed = (sample.at - self.at).as_secs_f64().max(0.0);
         let home = wheel.home(sample.at);
         self.exchanges = self.exchanges.saturating_add(1);
-        self.mean_round_trip += ROUND_TRIP_GAIN * (sample.round_trip - self.mean_round_trip);
+        self.mean_round_trip += self.towards(sample.round_trip);
         self.since_step = self.since_step.saturating_add(1);
         self.beat = elapsed.max(self.beat * BEAT_FADES).max(SHORTEST);
         if self.rival < RIVAL_LASTS {
@@ -430,10 +418,15 @@ impl State {
         match finding {
             Finding::Doubted => self.corridor.doubt(z[0], z[1]),
             _ => {
-                if startled && ruling == Ruling::Pass {
+                let behind = match ruling {
+                    Ruling::Changed(Change::Lag { by }) => Some(by),
+                    Ruling::Pass if startled => Some(nu[0].min(nu[1]).abs()),
+                    _ => None,
+                };
+                if let Some(behind) = behind {
                     // The rate may not be what it was taken for: only this exchange is sure.
                     self.corridor = Corridor::new(z[0], z[1]);
-                    self.bank.turn(nu[0].min(nu[1]).abs().min(RATE_KEPT * self.beat), self.beat);
+                    self.bank.turn(behind.min(RATE_KEPT * self.beat), self.beat);
                 }
                 self.corridor.narrow(z[0], z[1]);
                 self.learn(sample, wheel, witness, &home);
@@ -444,6 +437,15 @@ impl State {
         let [forward, backward] = nu.map(Span::from_secs_f64);
         self.fold();
         Taken { noise: Noise { forward, backward }, finding }
+    }
+
+    /// How far the mean round trip moves for another. The odd one that is held up for long moves it
+    /// little.
+    fn towards(&self, round_trip: f64) -> f64 {
+        let gain = ROUND_TRIP_GAIN.max(1.0 / f64::from(self.exchanges));
+        let excess = self.mean_round_trip - self.least_round_trip;
+        let most = LATE * excess.max(self.noise.noise().as_secs_f64());
+        gain * (round_trip - self.mean_round_trip).clamp(-most, most)
     }
 
     /// Both differences as they would have been in the middle of the exchange.
@@ -480,7 +482,10 @@ impl State {
                 sample.z[i] + way.sign() * home.deviation - self.skew[i] - sample.lag * home.rate;
             self.bank.observe(way, z, sample.lag, &self.laws[i], home.variance + sample.worse[i]);
         }
-        self.bank.close();
+        // Noise of the stamps scatters the round trips, the least of many by some deviations; a clock
+        // that runs away does not.
+        let scatter = (self.mean_round_trip - self.least_round_trip) / 2.0;
+        self.bank.close(if self.exchanges > 2 * EARLY { scatter } else { f64::INFINITY });
         if trusted {
             witness.close();
         }
@@ -496,7 +501,8 @@ impl State {
 
     /// While the floor is hardly known, the round trips tell the scale of the queues.
     fn look(&mut self, sample: &Sample) {
-        self.early += sample.round_trip;
+        // The odd one that was held up for long says nothing of the others.
+        self.early += sample.round_trip.min(HELD_UP * self.least_round_trip);
         let n = f64::from(self.exchanges);
         let excess = (self.early / n - self.least_round_trip).max(0.0) / 2.0;
         let guess = LATE_GUESS * self.least_round_trip / 2.0;

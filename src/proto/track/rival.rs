@@ -4,6 +4,9 @@
 //! for noise of the stamps learns queues that fit, and no neighbour in its bank is better. So
 //! while a track is young another starts from what needs no filter (the least and the mean
 //! round trip) and takes over where it foretells the exchanges better.
+//!
+//! Noise and wander explain each other too. Where the stamps seem to be much noisier than their kind
+//! promises, now and then a rival is tried that believes the stamps and takes the clock to be restless.
 
 use std::sync::Arc;
 
@@ -23,6 +26,11 @@ const LATEST: u32 = 768;
 /// So many rivals may live at once, or so large a part of all tracks.
 const ROOMS: usize = 1_024;
 const ROOMS_PART: usize = 8;
+/// One that takes the clock to be restless comes every so many exchanges, where the stamps seem to be
+/// so many times noisier than promised and the clock to wander less than this (s²/s³).
+const TRIES: u32 = 64;
+const STRANGE: f64 = 8.0;
+const RESTLESS: f64 = 1e-14;
 /// It learns for so many exchanges before it is compared, and is given up after so many.
 const LEARNS: u32 = 64;
 const LASTS: u32 = 320;
@@ -97,6 +105,17 @@ impl Rival {
     /// Whether one that could not come in time still may.
     pub(super) fn may_come(exchanges: u32) -> bool {
         exchanges < LATEST
+    }
+
+    /// Whether it is time to try whether the clock of `of` is restless, and not its stamps noisy.
+    pub(super) fn may_be_restless(of: &State) -> bool {
+        let strange = of.bank.is_strange(STRANGE) && of.bank.q() < RESTLESS;
+        strange && of.exchanges.is_multiple_of(TRIES)
+    }
+
+    /// It begins by taking the clock to be restless.
+    pub(super) fn suppose_restless(&mut self) {
+        self.state.bank.suppose(RESTLESS);
     }
 
     /// The state that is better.
