@@ -6,6 +6,7 @@
 //! be now. A member that joins or leaves then moves nothing, and cluster time never sees what the
 //! disciplines do. The master is a member without privilege: everything is against the flywheel.
 
+mod jumps;
 mod succession;
 
 pub(super) use self::succession::Share;
@@ -200,10 +201,11 @@ impl Ensemble {
             return Vec::new();
         }
         self.rounds = self.rounds.saturating_add(1);
-        let predicted = match self.cluster {
+        let mut predicted = match self.cluster {
             Some(cluster) if self.rounds > START_ROUNDS => cluster.anchored_at(at),
             _ => self.form(at, readings),
         };
+        self.look_for_jumps(at, &mut predicted, readings);
         let seats: Vec<_> = readings.iter().map(|r| self.seat(at, r, &predicted)).collect();
         let seated = || readings.iter().zip(&seats);
         let opinions: Vec<_> =

@@ -122,6 +122,10 @@ impl<T> Table<T> {
         self.find(*id).map(|seat| self.at(seat))
     }
 
+    pub(super) fn get_mut(&mut self, id: &NodeId) -> Option<&mut T> {
+        self.seats.get(id).map(|&seat| &mut self.rows[seat as usize].1)
+    }
+
     /// The seat of `id`, where `new` is put if it has none.
     pub(super) fn seat(&mut self, id: NodeId, new: impl FnOnce() -> T) -> u32 {
         self.find(id).unwrap_or_else(|| {
