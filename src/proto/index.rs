@@ -123,7 +123,7 @@ impl<T> Table<T> {
     }
 
     pub(super) fn get_mut(&mut self, id: &NodeId) -> Option<&mut T> {
-        self.seats.get(id).map(|&seat| &mut self.rows[seat as usize].1)
+        self.find(*id).map(|seat| self.at_mut(seat))
     }
 
     /// The seat of `id`, where `new` is put if it has none.

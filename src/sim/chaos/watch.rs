@@ -11,12 +11,10 @@ use super::faults::{Fault, Kind};
 use super::plan::Plan;
 use super::rules::Invariant;
 use crate::clock::{Adjustment, Quality};
-use crate::proto::Event;
+use crate::proto::{Event, LEARNED, LEARNED_AFTER};
 use crate::time::{Local, Map, Offset, Rate, Shown, Span, Time, True};
 use crate::wire::{BootId, Buffer, Datagram, Header, Message, NodeId, Rank, Term};
 
-/// A rate is worth keeping over a restart after so many rounds, as the daemon has it.
-const LEARNED: u32 = 16;
 /// What a reader of the clock adds to a published bound for its age.
 const GROWTH: Rate = Rate::from_ppm(15.0);
 /// After a counter did what no quartz does, and after a lie, bounds are not looked at for so long
@@ -68,7 +66,9 @@ struct Look {
 #[derive(Debug, Clone, Default)]
 struct Of {
     updates: u32,
+    /// Updates of the present master, and the first of them.
     learned: u32,
+    began: Option<Time<True>>,
     /// Survives restarts, unless the disk is full.
     saved: Option<Rate>,
     rate: Option<Rate>,
@@ -209,7 +209,8 @@ impl<'a> Watch<'a> {
         let Some((since, quality)) = self.of[node].quality else { return };
         let began = cluster.began();
         let bent = self.is_bent(node, began, t) || self.is_bent(followed.node, began, t);
-        if machines[node].core.is_none() || bent {
+        // Of two with one identity one is told of the other's clock.
+        if !self.is_healthy(machines, node) || bent {
             return;
         }
         let truth = cluster.error(&machines[followed.node], t);
@@ -303,7 +304,8 @@ impl<'a> Watch<'a> {
         of.updates = of.updates.saturating_add(1);
         of.rate = Some(rate);
         of.learned = of.learned.saturating_add(1);
-        if of.learned == LEARNED && !full {
+        let age = self.now.since(*of.began.get_or_insert(self.now));
+        if of.learned >= LEARNED && age >= LEARNED_AFTER && !full {
             of.saved = Some(rate);
         }
     }
@@ -363,6 +365,7 @@ impl Witness for Watch<'_> {
                 self.applied(node);
                 self.updated(node, adjusted.rate);
             }
+            Event::Following(_) => (self.of[node].learned, self.of[node].began) = (0, None),
             Event::Round(round) => {
                 self.closed(node, round.number, ClusterTime::new(node, machine, t, round));
                 self.updated(node, round.rate);
