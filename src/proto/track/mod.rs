@@ -11,6 +11,7 @@
 mod amend;
 mod bank;
 mod bound;
+mod challenge;
 mod estimate;
 mod filter;
 mod guard;
@@ -26,7 +27,7 @@ pub use estimate::Estimate;
 use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
-use rival::{Rival, Verdict};
+use rival::Rival;
 pub use warm::Prior;
 pub use wheel::{Flywheel, Wheel};
 use wheel::{Home, Witness};
@@ -227,45 +228,6 @@ impl Track {
             finding => {
                 self.challenge(exchange, wheel, finding);
                 taken
-            }
-        }
-    }
-
-    /// Lets a rival prove itself where there is one, and begins with another when it is time.
-    fn challenge(&mut self, exchange: &Exchange, wheel: &mut Flywheel, finding: Finding) {
-        let Some(state) = &mut self.state else { return };
-        let fit = state.bank.take_fit();
-        // What happens to the clock or to the path is the guards' affair. But what seems to be one way
-        // that got longer may be the clock, and then the rival knows better.
-        if !matches!(finding, Finding::Used | Finding::Doubted | Finding::OneWayChanged(_)) {
-            self.rival = None;
-        }
-        let due = Rival::due(state.exchanges);
-        match self.rival.take() {
-            None => {
-                let early = due > state.rivals && Rival::may_come(state.exchanges);
-                let wanted = early || Rival::may_be_restless(state);
-                if let Some(room) = wheel.rooms.take().filter(|_| wanted) {
-                    state.rivals = due;
-                    let home = wheel.home(exchange.middle());
-                    let mut rival = Rival::new(state, exchange, &home, room);
-                    if !early {
-                        rival.suppose_restless();
-                    }
-                    self.rival = Some(rival);
-                }
-            }
-            Some(rival) => {
-                // While one lives no other comes.
-                state.rivals = due;
-                match rival.compare(exchange, wheel, fit) {
-                    Verdict::Open(rival) => self.rival = Some(rival),
-                    Verdict::Won(better) => {
-                        let (exchanges, rivals) = (state.exchanges, state.rivals);
-                        *state = State { exchanges, rivals, ..better.into_state() };
-                    }
-                    Verdict::Lost => {}
-                }
             }
         }
     }
