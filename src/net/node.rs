@@ -31,6 +31,8 @@ const BATCH: usize = 32;
 const LOT: usize = 32;
 /// A datagram waits no longer than this for others to go with.
 const WAITS: Span = Span::from_micros(100);
+/// No more events than this wait to be told.
+const MOST_UNTOLD: usize = 256;
 /// Batches at one turn, a millisecond or so; then signals and reports have theirs.
 const TURN: usize = 16;
 /// How long taking leave may last.
@@ -75,6 +77,8 @@ pub struct Node<C: Core, K: Clock> {
     express: Outbound,
     /// Of those in `outbound`, in their order: what they are called, and when the core wrote them.
     leaving: VecDeque<(Option<Mark>, Time<Local>)>,
+    /// What has come about, and when, until what is to be sent has left: telling takes its time.
+    untold: Vec<(Time<Local>, Event)>,
 }
 
 /// What was announced and is not used up yet: announcements come once.
@@ -133,6 +137,7 @@ impl<C: Core, K: Clock> Node<C, K> {
             outbound: Outbound::new(LOT, LEN),
             express: Outbound::new(1, LEN),
             leaving: VecDeque::with_capacity(LOT),
+            untold: Vec::new(),
         })
     }
 
@@ -358,9 +363,13 @@ impl<C: Core, K: Clock> Node<C, K> {
             let now = self.oscillator.read();
             let output = self.core.poll(now, &mut self.datagram);
             match output {
-                Some(Output::Send { .. } | Output::Event(_)) => {}
+                Some(Output::Send { .. }) => {}
+                Some(Output::Event(_)) if self.untold.len() < MOST_UNTOLD => {}
                 // What follows may take its time.
-                _ => self.send_lot(),
+                _ => {
+                    self.send_lot();
+                    self.tell_all(observer);
+                }
             }
             let Some(output) = output else { return };
             match output {
@@ -374,10 +383,19 @@ impl<C: Core, K: Clock> Node<C, K> {
                 }
                 Output::Event(event) => {
                     self.names.note(now, &event);
-                    self.tell(observer, now, &event);
+                    self.untold.push((now, event));
                 }
             }
         }
+    }
+
+    /// Tells what has come about, after what was to be sent has left.
+    fn tell_all(&mut self, observer: &mut dyn Observer) {
+        let mut untold = std::mem::take(&mut self.untold);
+        for (at, event) in untold.drain(..) {
+            self.tell(observer, at, &event);
+        }
+        self.untold = untold;
     }
 
     /// Sends the datagram that the core has written at `now`, alone or with others.
