@@ -152,7 +152,7 @@ impl Master {
         let (map, summary) = (self.ensemble.for_slave(&estimate)?, self.summary?);
         let lasts = self.settings.interval.times(LASTS_INTERVALS);
         // Who hears no other while this lasts adds no more than RHO for its age.
-        let faster = Rate::from_ppb((estimate.rate_bound() - RHO).as_ppb().max(0.0));
+        let faster = Rate::from_ppb((estimate.rate_bound - RHO).as_ppb().max(0.0));
         let growth = faster.gain_over(lasts.as_offset()).abs();
         let adjust = Adjust {
             // The average that this is about was made at the end of the round before.

@@ -1,6 +1,5 @@
 //! What a track says.
 
-use super::bound::rho;
 use crate::time::{Local, Offset, Rate, Span, Time};
 
 /// What the master believes of a slave's Local at an instant.
@@ -21,14 +20,9 @@ pub struct Estimate {
     pub sigma: Span,
     /// One standard deviation of the rate.
     pub rate_sigma: Rate,
+    /// The most by which the rate may be wrong: how fast the bound grows with age.
+    pub rate_bound: Rate,
     /// The offset is wrong by no more than this if packets take time and the rate is wrong by at
     /// most six standard deviations and 0.1 ppm.
     pub bound: Span,
-}
-
-impl Estimate {
-    /// How fast the bound grows with age: the most by which the rate may be wrong.
-    pub fn rate_bound(&self) -> Rate {
-        Rate::from_ratio(rho(self.rate_sigma.as_ratio()))
-    }
 }

@@ -37,6 +37,8 @@ use crate::time::{Local, Offset, Rate, Span, Time};
 
 /// Deviation of an unknown clock's rate: ±100 ppm between two of them.
 const RATE_UNKNOWN: f64 = 1e-4;
+/// Two crystals are at most so far apart, for a bound that may not rely on what was remembered.
+const RATE_UNPROVEN: f64 = 2e-4;
 /// Deviation of a rate that was remembered from before: temperature and age move it.
 const RATE_REMEMBERED: f64 = 2e-6;
 /// Deviation of the rate after a start anew with a long history.
@@ -158,6 +160,8 @@ struct State {
     /// How much longer than the floor D either way is since a one-way change.
     skew: [f64; 2],
     exchanges: u32,
+    /// It began with what another master knew.
+    warm: bool,
     /// Exchanges in order since the last that was not.
     in_order: u32,
     /// The longest of the latest times between two exchanges, seconds: what shows now may have
@@ -247,7 +251,8 @@ impl Track {
         let variance = bound::variance(variance, excess, state.bank.phi(), state.one_way());
         let rate_sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
         let mut corridor = state.corridor;
-        corridor.age(age, (y - home.rate) * t.signum(), rho(rate_sigma));
+        let rate_bound = state.rate_bound(rate_sigma);
+        corridor.age(age, (y - home.rate) * t.signum(), rate_bound);
         let relative = x - home.deviation;
         let stamps = state.noise.noise().as_secs_f64() + 1e-9;
         let wheel_offset = state.base + Offset::from_secs_f64(x);
@@ -260,6 +265,7 @@ impl Track {
             wheel_rate: Rate::from_ratio(y / (1.0 - home.rate)),
             sigma: Span::from_secs_f64(variance.max(0.0).sqrt()),
             rate_sigma: Rate::from_ratio(rate_sigma),
+            rate_bound: Rate::from_ratio(rate_bound),
             bound: Span::from_secs_f64(corridor.error_of(relative) + stamps),
         })
     }
@@ -300,6 +306,7 @@ impl Track {
             rival: 0,
             skew: [0.0; 2],
             exchanges: 1,
+            warm: self.warm.is_some(),
             in_order: 0,
             beat: SHORTEST,
             since_step: u32::MAX,
@@ -355,7 +362,7 @@ impl State {
         }
         let blend = self.bank.blend();
         let sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
-        self.corridor.age(elapsed, blend.mean[1] - home.rate, rho(sigma));
+        self.corridor.age(elapsed, blend.mean[1] - home.rate, self.rate_bound(sigma));
         self.bank.predict(elapsed);
         self.at = self.at.max(sample.at);
 
@@ -399,6 +406,14 @@ impl State {
         let [forward, backward] = nu.map(Span::from_secs_f64);
         self.fold();
         Taken { noise: Noise { forward, backward }, finding }
+    }
+
+    /// The most by which a rate of this deviation may be wrong. What a young filter says of itself, or
+    /// was remembered from before, has yet to prove itself.
+    fn rate_bound(&self, sigma: f64) -> f64 {
+        let unproven = 1.0 - f64::from(self.exchanges) / f64::from(HISTORY);
+        let unproven = if self.warm { 0.0 } else { unproven.max(0.0) };
+        rho(sigma).max(RATE_UNPROVEN * unproven)
     }
 
     /// How far the mean round trip moves for another. The odd one that is held up for long moves it
