@@ -128,7 +128,7 @@ fn master(scenario: &Scenario, identity: Identity) -> MasterSettings {
 }
 
 /// The first node begins as master, the others stand by. With a quorum each knows all.
-fn candidate(scenario: &Scenario, boot: &Boot, identity: Identity) -> CandidateSettings {
+pub(super) fn candidate(scenario: &Scenario, boot: &Boot, identity: Identity) -> CandidateSettings {
     let first = boot.node == 0;
     let ranked = |index: usize| index == 0 || scenario.nodes[index].rank.is_some();
     let others = (0..scenario.nodes.len()).filter(|&i| i != boot.node && ranked(i)).map(address);

@@ -204,6 +204,11 @@ impl Scenario {
         self.nodes.iter().any(|node| node.rank.is_some())
     }
 
+    /// Those that may be master.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = usize> {
+        (0..self.nodes.len()).filter(|&node| node == 0 || self.nodes[node].rank.is_some())
+    }
+
     /// Whether the scenario can be run.
     ///
     /// # Errors

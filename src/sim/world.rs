@@ -45,6 +45,8 @@ pub(super) trait Witness {
     );
     /// A core tells how good its clock is.
     fn publishes(&mut self, t: Time<True>, node: usize, quality: Quality);
+    /// A core wants something kept; whether that can be.
+    fn keeps(&mut self, t: Time<True>, node: usize) -> bool;
 }
 
 /// What befalls a machine.
@@ -347,8 +349,14 @@ impl<'a> World<'a> {
                 self.machines[node].quality = Some((self.now, quality));
             }
             Output::Keep(ballot) => {
-                self.machines[node].ballot = Some(ballot);
-                core.handle(now, Input::Kept { ballot, written: true });
+                let written = self
+                    .witness
+                    .as_ref()
+                    .is_none_or(|witness| witness.borrow_mut().keeps(self.now, node));
+                if written {
+                    self.machines[node].ballot = Some(ballot);
+                }
+                core.handle(now, Input::Kept { ballot, written });
             }
             Output::Event(event) => {
                 let machine = &self.machines[node];

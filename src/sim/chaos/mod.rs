@@ -26,8 +26,9 @@ use self::plan::Plan;
 pub use self::rules::Invariant;
 use self::watch::{Found, Watch};
 use super::machine::{Boot, Machine};
+use super::run::candidate;
 use super::world::{World, address};
-use crate::proto::{Core, Identity, Master, MasterSettings, Slave, SlaveSettings};
+use crate::proto::{Candidate, Core, Identity, Master, Slave, SlaveSettings};
 use crate::time::{Offset, Span, Time, True};
 use crate::wire::{BootId, Name};
 
@@ -244,7 +245,8 @@ impl Aftermath {
     }
 }
 
-/// The daemon that a machine starts: the first is the master, and all others know its address.
+/// The daemon that a machine starts: the first begins as master, those with a rank stand by, and all
+/// know the addresses of these.
 fn core(plan: &Plan, watch: &Watch<'_>, boot: Boot) -> Box<dyn Core> {
     let scenario = &plan.scenario;
     let identity = Identity {
@@ -253,21 +255,20 @@ fn core(plan: &Plan, watch: &Watch<'_>, boot: Boot) -> Box<dyn Core> {
         name: Name::nearest(&scenario.nodes[boot.node].name),
     };
     let saved_rate = watch.saved(boot.node);
-    if boot.node == 0 {
-        let settings = MasterSettings {
-            interval: scenario.interval,
-            burst: scenario.burst,
-            tolerance: scenario.tolerance,
-            max_rtt: scenario.max_rtt,
-            average: scenario.average,
-            limits: scenario.limits,
-            saved_rate,
-            ..MasterSettings::new(identity)
-        };
-        return Box::new(Master::new(boot.now, settings, boot.course, boot.seed));
+    let others = scenario.candidates().filter(|&node| node != boot.node).map(address);
+    if scenario.candidates().any(|node| node == boot.node) {
+        let mut settings = candidate(scenario, &boot, identity);
+        settings.master.saved_rate = saved_rate;
+        if !scenario.has_candidates() {
+            let Boot { now, course, seed, .. } = boot;
+            return Box::new(Master::new(now, settings.master, course, seed));
+        }
+        settings.masters = others.collect();
+        settings.election.peers = settings.masters.clone();
+        return Box::new(Candidate::new(boot.now, settings, boot.course, boot.seed));
     }
     let settings = SlaveSettings {
-        masters: vec![address(0)],
+        masters: others.collect(),
         limits: scenario.limits,
         saved_rate,
         ..SlaveSettings::new(identity)

@@ -33,10 +33,11 @@ impl Plan {
     /// All that `seed` says of a run of this length.
     pub(super) fn draw(seed: u64, length: Span) -> Self {
         let mut dice = Dice::new(seed, Purpose::Chaos);
-        let scenario = scenario(&mut dice, length);
+        let mut scenario = scenario(&mut dice, length);
         let nodes = scenario.nodes.len();
         let twins = (nodes > 4 && dice.happens(0.15)).then_some((nodes - 2, nodes - 1));
         let faults = schedule(&mut dice, &scenario, length);
+        candidates(&mut dice, &mut scenario);
         Self { scenario, faults, twins }
     }
 
@@ -44,9 +45,11 @@ impl Plan {
     pub(super) fn story(&self) -> Vec<String> {
         let of = &self.scenario;
         let network = of.nodes[0].link.forth;
+        let standbys = of.nodes.iter().filter(|node| node.rank.is_some()).count();
         let lan = format!(
-            "{} nodes, interval {:?}, burst {}, {:?}, slew {:?}, steps {:?}, way {:?} + {:?}, lost {}",
+            "{} nodes, {standbys} standing by{}, interval {:?}, burst {}, {:?}, slew {:?}, steps {:?}, way {:?} + {:?}, lost {}",
             of.nodes.len(),
+            if of.quorum { " under quorum" } else { "" },
             of.interval,
             of.burst,
             of.average,
@@ -159,6 +162,19 @@ fn node(
         }),
         ..Node::default()
     }
+}
+
+/// In half of the LANs others stand by the master, and where two do they may need a majority.
+fn candidates(dice: &mut Dice, scenario: &mut Scenario) {
+    if scenario.nodes.len() < 5 || dice.happens(0.5) {
+        return;
+    }
+    // The last two may be of one identity, which is nobody to vote for.
+    let standbys = 1 + dice.below(2);
+    for node in 1..=standbys {
+        scenario.nodes[node].rank = Some(node as u8);
+    }
+    scenario.quorum = standbys == 2 && dice.happens(0.5);
 }
 
 /// When the last fault is over, at the latest.

@@ -1,6 +1,6 @@
 //! Watches a world while disasters happen, and checks the invariants.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use super::super::bounds::ClusterTime;
@@ -91,6 +91,8 @@ pub(super) struct Watch<'a> {
     dice: Dice,
     pub(super) now: Time<True>,
     of: Vec<Of>,
+    /// Who told deltas in which term.
+    reigns: BTreeMap<Term, NodeId>,
     pub(super) checks: [u64; Invariant::ALL.len()],
     pub(super) found: Option<Found>,
 }
@@ -102,6 +104,7 @@ impl<'a> Watch<'a> {
             dice: Dice::new(seed, Purpose::Lies),
             now: Time::from_nanos(0),
             of: vec![Of::default(); plan.scenario.nodes.len()],
+            reigns: BTreeMap::new(),
             checks: [0; Invariant::ALL.len()],
             found: None,
         }
@@ -129,6 +132,22 @@ impl<'a> Watch<'a> {
 
     fn faults(&self, node: usize) -> impl Iterator<Item = &Fault> {
         self.plan.faults.iter().filter(move |fault| fault.node == node)
+    }
+
+    /// Whether nothing can be kept at present.
+    fn is_full(&self, node: usize) -> bool {
+        self.faults(node).any(|fault| fault.kind == Kind::DiskFull && fault.lasts(self.now))
+    }
+
+    /// Under a quorum a term has one master.
+    fn reigns(&mut self, node: usize, header: &Header) {
+        if !self.plan.scenario.quorum {
+            return;
+        }
+        let first = *self.reigns.entry(header.term).or_insert(header.sender);
+        self.check(node, Invariant::OneMaster, first == header.sender, || {
+            format!("{:?} has two masters, {first:?} and {:?}", header.term, header.sender)
+        });
     }
 
     fn amnesty(&self) -> Span {
@@ -272,7 +291,7 @@ impl<'a> Watch<'a> {
         let old = self.of[node].followed.replace(new);
         let Some(old) = old else { return };
         if (old.id, old.boot) == (id, boot) {
-            let newer = round > old.round && claim >= old.claim;
+            let newer = claim > old.claim || claim == old.claim && round > old.round;
             self.check(node, Invariant::OneMaster, newer, || {
                 format!("round {round} of {:?} after {} of {:?}", claim.0, old.round, old.claim.0)
             });
@@ -293,13 +312,13 @@ impl<'a> Watch<'a> {
             of.rounds.pop_front();
         }
         of.rounds.push_back((round, cluster));
+        of.followed = None;
         of.closed = of.closed.saturating_add(1);
     }
 
     /// An update of a node's own course: what it may do to its clock follows from it.
     fn updated(&mut self, node: usize, rate: Rate) {
-        let full = |fault: &Fault| fault.kind == Kind::DiskFull && fault.lasts(self.now);
-        let full = self.faults(node).any(full);
+        let full = self.is_full(node);
         let of = &mut self.of[node];
         of.updates = of.updates.saturating_add(1);
         of.rate = Some(rate);
@@ -338,6 +357,7 @@ impl Witness for Watch<'_> {
         match datagram.message {
             Message::Adjust(adjust) => {
                 let Some(sender) = owner(from) else { return };
+                self.reigns(sender, &header);
                 self.of[node].offered = Some((header, adjust.round, sender, adjust.interval));
             }
             Message::Leave(_) => {
@@ -404,6 +424,11 @@ impl Witness for Watch<'_> {
                 format!("it slews by {slew:?}, {:?} are allowed", limits.max_slew)
             });
         }
+    }
+
+    fn keeps(&mut self, t: Time<True>, node: usize) -> bool {
+        self.now = t;
+        !self.is_full(node)
     }
 
     fn publishes(&mut self, t: Time<True>, node: usize, quality: Quality) {
