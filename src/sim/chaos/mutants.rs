@@ -8,7 +8,7 @@ use super::{Broken, Disaster, Invariant, run};
 use crate::clock::Adjustment;
 use crate::proto::{Core, Counters, Input, Output};
 use crate::time::{Local, Offset, Rate, Span, Time};
-use crate::wire::{Buffer, Datagram, Message, Term};
+use crate::wire::{Buffer, Datagram, Message};
 
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
 
@@ -16,8 +16,6 @@ const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
 enum Bug {
     /// Applies whatever delta comes, however old.
     ForgetsRounds,
-    /// Obeys the lower term of two.
-    ObeysLower,
     /// Steps where it ought to slew.
     StepsLate,
     /// Publishes an eighth of its bound.
@@ -46,20 +44,10 @@ struct Mutant {
 
 impl Mutant {
     fn around(bug: Bug, boot: Boot, core: Box<dyn Core>) -> Box<dyn Core> {
-        // Those that may reign count terms themselves.
-        if boot.node == 0 || bug == Bug::ObeysLower && boot.node <= 2 {
+        if boot.node == 0 {
             return core;
         }
         Box::new(Self { core, bug, rounds: 0, polls: 0, again: None, datagrams: 0 })
-    }
-
-    /// The same as if a lower term were a higher one.
-    fn turned(bytes: &[u8]) -> Option<Buffer> {
-        let mut datagram = Datagram::decode(bytes).ok()?;
-        datagram.header.term = Term(u32::MAX - datagram.header.term.0);
-        let mut buffer = [0; crate::wire::LEN];
-        datagram.encode(&mut buffer);
-        Some(buffer)
     }
 
     /// The same delta as if it were the next.
@@ -82,11 +70,6 @@ impl Core for Mutant {
             Input::Datagram { from, at, bytes } if self.bug == Bug::ForgetsRounds => {
                 let renewed = self.renewed(bytes);
                 let bytes = renewed.as_ref().map_or(bytes, |buffer| &buffer[..]);
-                self.core.handle(now, Input::Datagram { from, at, bytes });
-            }
-            Input::Datagram { from, at, bytes } if self.bug == Bug::ObeysLower => {
-                let turned = Self::turned(bytes);
-                let bytes = turned.as_ref().map_or(bytes, |buffer| &buffer[..]);
                 self.core.handle(now, Input::Datagram { from, at, bytes });
             }
             input => self.core.handle(now, input),
@@ -160,11 +143,6 @@ fn assert_caught(bug: Bug, by: Invariant) {
 #[test]
 fn a_slave_that_obeys_what_is_past_is_caught() {
     assert_caught(Bug::ForgetsRounds, Invariant::OneMaster);
-}
-
-#[test]
-fn a_slave_that_obeys_a_lower_term_is_caught() {
-    assert_caught(Bug::ObeysLower, Invariant::OneMaster);
 }
 
 #[test]
