@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use self::inheritance::Inheritance;
 use super::counters::{Counters, Drop};
 use super::election::{Act, Election, ElectionSettings};
-use super::event::{Event, Who};
+use super::event::Event;
 use super::exchange::Stamp;
 use super::gate::{Gate, Opened, Receiver};
 use super::io::{Core, Input, Order, Output};
@@ -421,9 +421,7 @@ impl Core for Candidate {
 
     fn contenders(&self) -> Vec<Contender> {
         let Role::Standby(slave) = self.role() else { return self.outer().contenders() };
-        let identity = &self.settings.master.identity;
-        let addr = SocketAddr::from(([0, 0, 0, 0], 0));
-        let who = Who { id: identity.id, name: identity.name.clone(), addr };
+        let who = self.settings.master.identity.who();
         let own = Contender { who, reigns: false, rank: self.settings.election.rank };
         let master = slave.followed().zip(slave.obeyed()).map(|(who, master)| Contender {
             who: who.clone(),

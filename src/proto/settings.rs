@@ -1,9 +1,10 @@
 //! What a node is told at its start.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
+use super::event::Who;
 use crate::clock::Limits;
 use crate::time::{Rate, Span};
 use crate::wire::{BootId, Keyring, Name, NodeId, Rank, Term};
@@ -17,6 +18,14 @@ pub struct Identity {
     pub boot: BootId,
     /// For people.
     pub name: Name,
+}
+
+impl Identity {
+    /// The node itself, as it tells of itself: nobody reaches it at an address.
+    pub(super) fn who(&self) -> Who {
+        let addr = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Who { id: self.id, name: self.name.clone(), addr }
+    }
 }
 
 /// Who is heard, and what they have to prove.

@@ -2,6 +2,8 @@
 
 use super::event::Who;
 use super::exchange::Source;
+use super::settings::Identity;
+use super::steering::Steering;
 use crate::time::{Cluster, Local, Offset, Rate, Span, Time};
 use crate::wire::{Name, NodeId, Rank, Standing, Term};
 
@@ -81,6 +83,42 @@ pub struct Tracking {
     pub references: usize,
 }
 
+impl Tracking {
+    /// What any node knows of its own clock by its steering; the cluster is left out.
+    pub(super) fn own(
+        now: Time<Local>,
+        identity: &Identity,
+        steering: &Steering,
+        role: Role,
+        state: State,
+    ) -> Self {
+        let target = steering.newest();
+        Self {
+            role,
+            state,
+            id: identity.id,
+            name: identity.name.clone(),
+            master: None,
+            term: None,
+            interval: Span::from_secs(1),
+            round: None,
+            updated: target.map(|target| target.map.at),
+            until: target.map(|target| target.until),
+            cluster: target.map(|target| target.map.reading(now)),
+            remaining: target.map(|_| steering.remaining(now)),
+            rate: steering.rate(),
+            sigma: target.map(|target| target.sigma),
+            likely_bound: steering.likely_bound(now),
+            bound: steering.bound(now),
+            round_trip: None,
+            standing: None,
+            summary: None,
+            steps: steering.steps(),
+            references: 0,
+        }
+    }
+}
+
 /// The cluster by the master's measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
@@ -138,6 +176,37 @@ pub struct Peer {
     pub authenticated: bool,
     /// How often its clock was stepped since it booted.
     pub steps: u16,
+}
+
+impl Peer {
+    /// A node's line about itself.
+    pub(super) fn own(
+        now: Time<Local>,
+        identity: &Identity,
+        steering: &Steering,
+        standing: Standing,
+        weight: Option<f64>,
+    ) -> Self {
+        let target = steering.newest();
+        Self {
+            who: identity.who(),
+            relation: Relation::Own,
+            standing,
+            variable: false,
+            reach: u8::MAX,
+            heard: Some(now),
+            offset: target.map(|_| -steering.remaining(now)),
+            sigma: target.map(|target| target.sigma),
+            bound: steering.bound(now),
+            rate: steering.rate().map(Rate::reversed),
+            skew: None,
+            round_trip: None,
+            weight: target.and(weight),
+            stamps: None,
+            authenticated: true,
+            steps: steering.steps(),
+        }
+    }
 }
 
 /// A node that may be master.

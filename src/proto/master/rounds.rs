@@ -246,7 +246,7 @@ impl Master {
 
     fn who_at(&self, place: Option<Place>) -> Who {
         let member = place.and_then(|place| self.roster.get(place));
-        member.map_or_else(|| self.own_who(), |member| member.who.clone())
+        member.map_or_else(|| self.settings.identity.who(), |member| member.who.clone())
     }
 
     /// Aims our own clock, which is a member's like any other.

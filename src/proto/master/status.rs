@@ -9,42 +9,27 @@ use crate::proto::status::{
     Contender, Page, Peer, Relation, Role, RosterSize, State, Summary, Tracking,
 };
 use crate::proto::track::Finding;
-use crate::time::Rate;
 
 /// Standbys that are told of.
 const MOST_STANDBYS: usize = 32;
 
 impl Master {
     pub(super) fn track(&self, now: Time<Local>) -> Tracking {
-        let identity = &self.settings.identity;
-        let target = self.steering.newest();
         let summary = self.summary.map(|round| Summary {
             members: round.members,
             counted: round.counted,
             spread: round.spread,
         });
+        let identity = &self.settings.identity;
         Tracking {
-            role: Role::Master,
-            state: self.state(),
-            id: identity.id,
-            name: identity.name.clone(),
-            master: None,
             term: Some(self.settings.term),
             interval: self.settings.interval,
             round: self.summary.map(|round| round.number),
-            updated: target.map(|target| target.map.at),
-            until: target.map(|target| target.until),
-            cluster: target.map(|target| target.map.reading(now)),
-            remaining: target.map(|_| self.steering.remaining(now)),
-            rate: self.steering.rate(),
-            sigma: target.map(|target| target.sigma),
-            likely_bound: self.steering.likely_bound(now),
-            bound: self.steering.bound(now),
             round_trip: self.middle_round_trip(),
             standing: Some(self.standing),
             summary,
-            steps: self.steering.steps(),
             references: self.settings.references.len(),
+            ..Tracking::own(now, identity, &self.steering, Role::Master, self.state())
         }
     }
 
@@ -92,7 +77,7 @@ impl Master {
 
     /// Ourselves, and of the members the first that stand by.
     pub(super) fn contending(&self) -> Vec<Contender> {
-        let who = self.own_who();
+        let who = self.settings.identity.who();
         let own = Contender { who, reigns: true, rank: self.settings.rank };
         let others = self.roster.iter().filter_map(|(_, member)| {
             let rank = member.standby?;
@@ -101,33 +86,9 @@ impl Master {
         std::iter::once(own).chain(others.take(MOST_STANDBYS)).collect()
     }
 
-    /// Nobody reaches us at an address.
-    pub(super) fn own_who(&self) -> Who {
-        let identity = &self.settings.identity;
-        let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        Who { id: identity.id, name: identity.name.clone(), addr }
-    }
-
     fn own(&self, now: Time<Local>) -> Peer {
-        let target = self.steering.newest();
-        Peer {
-            who: self.own_who(),
-            relation: Relation::Own,
-            standing: self.standing,
-            variable: false,
-            reach: u8::MAX,
-            heard: Some(now),
-            offset: target.map(|_| -self.steering.remaining(now)),
-            sigma: target.map(|target| target.sigma),
-            bound: self.steering.bound(now),
-            rate: self.steering.rate().map(Rate::reversed),
-            skew: None,
-            round_trip: None,
-            weight: target.map(|_| self.weight),
-            stamps: None,
-            authenticated: true,
-            steps: self.steering.steps(),
-        }
+        let identity = &self.settings.identity;
+        Peer::own(now, identity, &self.steering, self.standing, Some(self.weight))
     }
 
     fn peer(&self, now: Time<Local>, place: Place, member: &Member) -> Peer {

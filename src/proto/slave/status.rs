@@ -1,14 +1,11 @@
 //! What a slave tells of itself and its master when it is asked.
 
-use super::{Local, Slave, Span, Time, Who};
+use super::{Local, Slave, Span, Time};
 use crate::proto::status::{Page, Peer, Relation, Role, State, Summary, Tracking};
-use crate::time::Rate;
 use crate::wire::Standing;
 
 impl Slave {
     pub(super) fn track(&self, now: Time<Local>) -> Tracking {
-        let identity = &self.settings.identity;
-        let target = self.steering.newest();
         let master = self.master.as_ref();
         let obeyed = self.obeyed();
         let newest = self.newest.as_ref();
@@ -17,28 +14,15 @@ impl Slave {
             counted: adjusted.counted,
             spread: adjusted.spread,
         });
+        let identity = &self.settings.identity;
         Tracking {
-            role: Role::Slave,
-            state: self.state(),
-            id: identity.id,
-            name: identity.name.clone(),
             master: master.map(|master| master.who.clone()),
             term: obeyed.map(|master| master.title.term),
             interval: obeyed.map_or(Span::from_secs(1), |master| master.interval),
             round: newest.map(|adjusted| adjusted.round),
-            updated: target.map(|target| target.map.at),
-            until: target.map(|target| target.until),
-            cluster: target.map(|target| target.map.reading(now)),
-            remaining: target.map(|_| self.steering.remaining(now)),
-            rate: self.steering.rate(),
-            sigma: target.map(|target| target.sigma),
-            likely_bound: self.steering.likely_bound(now),
-            bound: self.steering.bound(now),
-            round_trip: None,
             standing: newest.map(|adjusted| adjusted.standing),
             summary,
-            steps: self.steering.steps(),
-            references: 0,
+            ..Tracking::own(now, identity, &self.steering, Role::Slave, self.state())
         }
     }
 
@@ -68,27 +52,8 @@ impl Slave {
     }
 
     fn own(&self, now: Time<Local>) -> Peer {
-        let identity = &self.settings.identity;
-        let addr = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        let target = self.steering.newest();
-        Peer {
-            who: Who { id: identity.id, name: identity.name.clone(), addr },
-            relation: Relation::Own,
-            standing: self.newest.as_ref().map_or(Standing::Spare, |adjusted| adjusted.standing),
-            variable: false,
-            reach: u8::MAX,
-            heard: Some(now),
-            offset: target.map(|_| -self.steering.remaining(now)),
-            sigma: target.map(|target| target.sigma),
-            bound: self.steering.bound(now),
-            rate: self.steering.rate().map(Rate::reversed),
-            skew: None,
-            round_trip: None,
-            weight: None,
-            stamps: None,
-            authenticated: true,
-            steps: self.steering.steps(),
-        }
+        let standing = self.newest.as_ref().map_or(Standing::Spare, |adjusted| adjusted.standing);
+        Peer::own(now, &self.settings.identity, &self.steering, standing, None)
     }
 
     fn superior(&self) -> Option<Peer> {
