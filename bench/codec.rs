@@ -43,6 +43,7 @@ fn messages() -> [(&'static str, Message); 6] {
         members: 6,
         counted: 5,
         spread: Span::from_micros(3),
+        round_trip: Some(Span::from_micros(58)),
     };
     let interval = Span::from_secs(1);
     let admission = Admission::Accepted;

@@ -171,6 +171,7 @@ fn tempting_adjust(slave: &Running, round: u32) -> Message {
         members: 3,
         counted: 3,
         spread: Span::ZERO,
+        round_trip: None,
     })
 }
 

@@ -112,6 +112,8 @@ const ADJUST: &[Row] = &[
     (112, "members", "00000006"),
     (116, "counted", "00000005"),
     (120, "spread", "0000000000000BB8"),
+    // 58.3 µs
+    (128, "round trip", "000000000000E3BC"),
 ];
 
 const ANNOUNCE: &[Row] = &[
@@ -282,6 +284,7 @@ fn adjust() -> Adjust {
         members: 6,
         counted: 5,
         spread: Span::from_micros(3),
+        round_trip: Some(Span::from_nanos(58_300)),
     }
 }
 
@@ -633,7 +636,8 @@ fn any_reply() -> impl Strategy<Value = Reply> {
 
 fn any_adjust() -> impl Strategy<Value = Adjust> {
     let standings = vec![Standing::Counted, Standing::Spare, Standing::Falseticker];
-    let spans = (span(), span(), span(), span(), span());
+    let round_trip = (1..=i64::MAX as u64).prop_map(Span::from_nanos);
+    let spans = (span(), span(), span(), span(), span(), prop::option::of(round_trip));
     let rest = (any::<u32>(), any::<u32>(), any::<u32>());
     (rest, prop::sample::select(standings), map(), offset(), spans).prop_map(
         |((round, members, counted), standing, map, delta, spans)| Adjust {
@@ -648,6 +652,7 @@ fn any_adjust() -> impl Strategy<Value = Adjust> {
             members,
             counted,
             spread: spans.4,
+            round_trip: spans.5,
         },
     )
 }

@@ -153,6 +153,7 @@ pub(super) enum Body<'a> {
         members: u32,
         counted: u32,
         spread_s: f64,
+        round_trip_s: Option<f64>,
     },
     Course {
         raw_ns: i64,
@@ -347,6 +348,7 @@ fn adjusted(adjusted: &Adjusted) -> Body<'static> {
         members: adjusted.members,
         counted: adjusted.counted,
         spread_s: adjusted.spread.as_secs_f64(),
+        round_trip_s: adjusted.round_trip.map(Span::as_secs_f64),
     }
 }
 

@@ -100,7 +100,8 @@ pub struct Tracking {
     pub rate: Option<f64>,
     /// Standard deviation of the last 64 rates.
     pub skew: Option<f64>,
-    /// On a master the middle one of its slaves' round trips; a slave does not measure it.
+    /// The newest least round trip: on a slave its own to the master, as the master measured it; on
+    /// a master the middle one of its slaves'.
     pub round_trip_s: Option<f64>,
     /// One standard deviation of the offset.
     pub sigma_s: Option<f64>,
@@ -144,7 +145,7 @@ pub struct Member {
     pub rate: Option<f64>,
     /// One standard deviation of that.
     pub skew: Option<f64>,
-    /// The least round trip of its newest slot.
+    /// The least round trip to it in its newest slot; of a slave's master that to the slave.
     pub round_trip_s: Option<f64>,
     /// Its part in the average, 0 … 1.
     pub weight: Option<f64>,

@@ -321,4 +321,7 @@ pub struct Adjusted {
     pub counted: u32,
     /// Spread of the cluster by the master's measure.
     pub spread: Span,
+    /// The least round trip between us and the master in the newest round that had one, by the
+    /// master's measure.
+    pub round_trip: Option<Span>,
 }

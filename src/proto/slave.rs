@@ -274,6 +274,7 @@ impl Slave {
             members: adjust.members,
             counted: adjust.counted,
             spread: adjust.spread,
+            round_trip: adjust.round_trip,
         }
     }
 

@@ -71,7 +71,8 @@ pub struct Tracking {
     pub likely_bound: Option<Span>,
     /// The hard bound of the offset.
     pub bound: Option<Span>,
-    /// Master: the middle one of the slaves' least round trips in their newest slots.
+    /// Master: the middle one of the slaves' least round trips in their newest slots. Slave: its
+    /// own, as the master measured it.
     pub round_trip: Option<Span>,
     /// How its clock stands with the master.
     pub standing: Option<Standing>,

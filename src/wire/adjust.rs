@@ -42,6 +42,8 @@ pub struct Adjust {
     pub counted: u32,
     /// Greatest minus least measured offset among those that count.
     pub spread: Span,
+    /// The least round trip to the receiver in its newest slot that had one; never zero.
+    pub round_trip: Option<Span>,
 }
 
 impl Standing {
@@ -79,6 +81,7 @@ impl Adjust {
         out.u32(self.members);
         out.u32(self.counted);
         out.span(self.spread);
+        out.span(self.round_trip.unwrap_or(Span::ZERO));
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Self, Reject> {
@@ -97,6 +100,7 @@ impl Adjust {
             members: body.u32(),
             counted: body.u32(),
             spread: body.span()?,
+            round_trip: Some(body.span()?).filter(|span| *span > Span::ZERO),
         })
     }
 }

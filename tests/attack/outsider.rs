@@ -76,6 +76,7 @@ fn temptations(table: &Table, like: &Seen) -> Vec<Datagram> {
         members: 3,
         counted: 3,
         spread: Span::ZERO,
+        round_trip: None,
     };
     let name = Name::new("mallory").unwrap();
     let saved_rate = Some(Rate::from_ppm(400.0));

@@ -43,7 +43,7 @@ fn slave() -> Tracking {
         rms_offset_s: Some(112e-9),
         rate: Some(14.987e-6),
         skew: Some(3.1e-9),
-        round_trip_s: None,
+        round_trip_s: Some(61.4e-6),
         sigma_s: Some(140e-9),
         bound_statistical_s: Some(771e-9),
         bound_hard_s: Some(21.6e-6),

@@ -13,7 +13,8 @@ is the standard deviation of the last 64 rates.
 Bound: the offset is within ± this. Statistical: five standard deviations, what
 remains to be slewed, and 15 ppm of age. Hard: whatever the network's delays
 were, as long as packets take time and the rate is what it is taken for.
-Round trip: the middle one of the slaves' least round trips; masters measure it.
+Round trip: the least to the master in the newest round, as that measured it; on
+a master the middle one of its slaves'.
 Stamps: who took most times of datagrams received and sent, and what part.
 ";
 
@@ -32,7 +33,7 @@ pub(super) fn sheet(t: &Tracking) -> String {
     sheet.line("RMS offset", text::span(t.rms_offset_s));
     sheet.line("Rate", rate(t));
     sheet.line("Skew", text::size_of_rate(t.skew));
-    sheet.line("Round trip", round_trip(t));
+    sheet.line("Round trip", text::span(t.round_trip_s));
     let (likely, hard) = (text::span(t.bound_statistical_s), text::span(t.bound_hard_s));
     sheet.line("Bound", format!("± {likely} statistical, ± {hard} hard"));
     let (received, sent) = (text::stamps(&t.stamps_received), text::stamps(&t.stamps_sent));
@@ -107,13 +108,6 @@ fn rate(t: &Tracking) -> String {
         _ => "",
     };
     format!("{}{side}", text::rate(t.rate))
-}
-
-fn round_trip(t: &Tracking) -> String {
-    match t.round_trip_s {
-        None if t.role != "master" => "- (the master measures it)".to_owned(),
-        round_trip => text::span(round_trip),
-    }
 }
 
 fn times(steps: u16) -> String {

@@ -167,6 +167,7 @@ impl Master {
             members: summary.members,
             counted: summary.counted,
             spread: summary.spread,
+            round_trip: member.least,
         };
         Some(adjust)
     }

@@ -20,6 +20,7 @@ impl Slave {
             term: obeyed.map(|master| master.title.term),
             interval: obeyed.map_or(Span::from_secs(1), |master| master.interval),
             round: newest.map(|adjusted| adjusted.round),
+            round_trip: newest.and_then(|adjusted| adjusted.round_trip),
             standing: newest.map(|adjusted| adjusted.standing),
             summary,
             ..Tracking::own(now, identity, &self.steering, Role::Slave, self.state())
@@ -71,7 +72,7 @@ impl Slave {
             bound: None,
             rate: None,
             skew: None,
-            round_trip: None,
+            round_trip: self.newest.and_then(|adjusted| adjusted.round_trip),
             weight: None,
             stamps: None,
             authenticated: self.gate.is_keyed(),
