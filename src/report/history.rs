@@ -117,6 +117,8 @@ pub struct Happening {
     pub kind: String,
     /// A sentence.
     pub text: String,
+    /// The master from now on, where it tells of one.
+    pub master: Option<String>,
 }
 
 /// What a log tells over time.
@@ -166,17 +168,26 @@ impl History {
     }
 
     /// Takes in an event.
-    pub(super) fn event(&mut self, at: Time<Shown>, kind: &str, text: &str) {
+    pub(super) fn event(&mut self, at: Time<Shown>, kind: &str, text: &str, master: Option<&str>) {
         if self.events.len() < MAX_EVENTS {
-            let text = plain(text).take(MAX_TEXT).collect();
-            let kind = plain(kind).take(MAX_TEXT).collect();
-            self.events.push(Happening { at, kind, text });
+            let short = |words| plain(words).take(MAX_TEXT).collect::<String>();
+            let (kind, text, master) = (short(kind), short(text), master.map(short));
+            self.events.push(Happening { at, kind, text, master });
         }
     }
 
-    /// Brings everything into the order of time, whatever the order of the files was.
+    /// Brings everything into the order of time, whatever the order of the files was. What the files
+    /// of one run say each is said once.
     pub(super) fn sort(&mut self) {
         self.events.sort_by_key(|event| event.at);
+        let mut said: Vec<Happening> = Vec::with_capacity(self.events.len());
+        for event in self.events.drain(..) {
+            let mut at_once = said.iter().rev().take_while(|other| other.at == event.at);
+            if at_once.all(|other| *other != event) {
+                said.push(event);
+            }
+        }
+        self.events = said;
         for course in &mut self.courses {
             course.points.sort_by_key(|point| point.from);
         }
@@ -255,13 +266,16 @@ mod tests {
         for n in [100, 101, 102, 0, 1, 2] {
             history.interval((OFFSET, "a"), second(n), &values(1_000));
         }
-        history.event(second(50).0, "late", "b");
-        history.event(second(5).0, "early", "a\n\u{1b}[2J");
+        history.event(second(50).0, "late", "b", None);
+        for _ in 0..2 {
+            history.event(second(5).0, "early", "a\n\u{1b}[2J", None);
+        }
         history.sort();
         let from: Vec<_> = history.course(OFFSET, "a").iter().map(|p| p.from).collect();
         assert_eq!(from, [0, 1, 2, 100, 101, 102].map(|n| second(n).0));
         assert_eq!(history.events[0].kind, "early");
         assert_eq!(history.events[0].text, "a  [2J");
+        assert_eq!(history.events.len(), 2, "{:?}", history.events);
     }
 
     #[test]
@@ -269,7 +283,7 @@ mod tests {
         let mut history = History::default();
         for n in 0..5_000 {
             history.interval((OFFSET, &n.to_string()), second(n), &values(1));
-            history.event(second(n).0, "x", &"y".repeat(5_000));
+            history.event(second(n).0, "x", &"y".repeat(5_000), None);
         }
         assert_eq!(history.courses.len(), MAX_COURSES);
         assert_eq!(history.events.len(), MAX_EVENTS);

@@ -11,7 +11,7 @@ use super::book::printable;
 use super::decode::{Fault, MAX_COUNT, bins, decode};
 use super::histogram::{Extent, Signs};
 use super::history::seconds;
-use super::log::{EVENT, EXTENT, OFFSET, START};
+use super::log::{EVENT, EXTENT, OFFSET, ROUND_TRIP, START};
 use super::reader::{Log, TagLog};
 use super::table::CLUSTER;
 use crate::time::{Offset, Span, Time};
@@ -38,16 +38,26 @@ pub(super) struct Merger {
     pub(super) recognised: bool,
     start: Option<Span>,
     base: Option<Span>,
-    /// The slave that wrote the file, where the file says so: what it calls the cluster is itself.
-    slave: Option<String>,
+    /// Who wrote the file, where it says so.
+    author: Option<Author>,
+    /// When the newest interval of the file began, and whether its writer polled in it. A slave
+    /// does not, and what it calls the cluster is itself; a standby does once it reigns.
+    within: Option<(Span, bool)>,
     /// The memory of the merged histograms, in bytes.
     held: u64,
+}
+
+struct Author {
+    name: String,
+    /// It began as one.
+    slave: bool,
 }
 
 impl Merger {
     /// Begins a file, whose timestamps are its own.
     pub(super) fn begin(&mut self) {
-        (self.recognised, self.start, self.base, self.slave) = (false, None, None, None);
+        (self.recognised, self.start, self.base, self.author) = (false, None, None, None);
+        self.within = None;
     }
 
     /// Takes one line; says what is wrong with it.
@@ -152,16 +162,22 @@ impl Merger {
         let mut words = words.splitn(3, ' ');
         let (age, kind) = (words.next().and_then(seconds), words.next());
         let (Some(age), Some(kind), Some(text)) = (age, kind, words.next()) else { return };
-        if let (START, Some(slave)) = (kind, text.strip_prefix("slave ")) {
-            self.slave = Some(printable(slave));
+        if let (START, Some((role, name))) = (kind, text.split_once(' ')) {
+            self.author = Some(Author { name: printable(name), slave: role == "slave" });
         }
+        let master = match kind {
+            "elected" => self.author.as_ref().map(|author| author.name.clone()),
+            "following" => followed(text).map(printable),
+            _ => None,
+        };
         let at = Time::from_nanos(0) + self.base_of(age) + age;
-        self.log.history.event(at, kind, text);
+        self.log.history.event(at, kind, text, master.as_deref());
     }
 
     fn subject(&self, subject: &str) -> String {
-        match &self.slave {
-            Some(slave) if subject == CLUSTER => slave.clone(),
+        let polls = self.within.is_some_and(|(_, polls)| polls);
+        match &self.author {
+            Some(author) if author.slave && !polls && subject == CLUSTER => author.name.clone(),
             _ => subject.to_owned(),
         }
     }
@@ -182,6 +198,8 @@ impl Merger {
         let began = Time::from_nanos(0) + self.base_of(from) + from;
         let ended = began + length;
         let (metric, subject) = tag.split_once('.').unwrap_or((&tag, CLUSTER));
+        let polled = self.within.is_some_and(|(open, polls)| open == from && polls);
+        self.within = Some((from, polled || metric == ROUND_TRIP));
         let subject = self.subject(subject);
         self.log.history.interval((metric, &subject), (began, ended), &histogram);
         self.merge(&tag, histogram)?;
@@ -251,6 +269,12 @@ fn describe(fault: Fault) -> &'static str {
 
 fn field<T: std::str::FromStr>(word: &str, name: &str) -> Option<T> {
     word.strip_prefix(name)?.parse().ok()
+}
+
+/// Who is followed, by the sentence of the event.
+fn followed(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("following master ")?;
+    Some(rest.rsplit_once(" at ").map_or(rest, |(name, _)| name))
 }
 
 fn span(duration: Duration) -> Span {

@@ -33,7 +33,7 @@ pub(super) fn offsets(history: &History, marks: &Marks, order: &[String]) -> Str
          Marked are outliers ({}) and changes of master ({}); the tables below list them.",
         members.len(),
         rings.len(),
-        marks.failovers.len()
+        marks.turns
     );
     let mut drawings = String::new();
     for paper in [Paper::DESK, Paper::PHONE] {

@@ -43,6 +43,8 @@ pub(super) struct Marks {
     pub(super) outliers: Vec<Outlier>,
     pub(super) failovers: Vec<Happening>,
     pub(super) others: Vec<Happening>,
+    /// How often the master was another one than before.
+    pub(super) turns: usize,
 }
 
 impl Marks {
@@ -73,7 +75,10 @@ impl Marks {
         let is_failover = |event: &&Happening| FAILOVER.contains(&event.kind.as_str());
         let (failovers, others) = history.events.iter().partition::<Vec<_>, _>(is_failover);
         let owned = |events: Vec<&Happening>| events.into_iter().cloned().collect();
-        Self { outliers, failovers: owned(failovers), others: owned(others) }
+        let masters = failovers.iter().filter_map(|event| event.master.as_deref());
+        let masters: Vec<_> = masters.collect();
+        let turns = masters.windows(2).filter(|two| two[0] != two[1]).count();
+        Self { outliers, failovers: owned(failovers), others: owned(others), turns }
     }
 }
 

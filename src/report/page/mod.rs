@@ -89,7 +89,7 @@ fn figures(report: &Report, marks: &Marks) -> String {
     figure(shown(rtt.p50), "median round trip");
     figure(shown(rtt.p99), "round trip, 99th percentile");
     let one_or = |count: usize, one, more| if count == 1 { one } else { more };
-    let (turns, odd) = (marks.failovers.len(), marks.outliers.len());
+    let (turns, odd) = (marks.turns, marks.outliers.len());
     figure(turns.to_string(), one_or(turns, "change of master", "changes of master"));
     figure(odd.to_string(), one_or(odd, "outlier", "outliers"));
     text + "</ul>\n"

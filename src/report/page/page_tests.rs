@@ -22,6 +22,9 @@ fn sample(slaves: u64, name: &str) -> (Log, String) {
             }
         }
         let from = Span::from_secs(10 * interval);
+        if interval == 5 {
+            log.event(from, "elected", "master of term 1 from now on: no master was found");
+        }
         if interval == 20 {
             log.event(from, "following", "following master <b>\"spare\"</b> & co");
         }
@@ -53,6 +56,45 @@ fn outliers_and_changes_of_master_are_marked_and_listed() {
     assert_eq!(desk.matches("<g class=\"failover\"><title>22:16:40 following").count(), 1);
     assert!(text.contains("<h2>Outliers</h2>") && text.contains("<h2>Events</h2>"));
     assert!(text.contains("<b>1</b> change of master") && text.contains("<b>1</b> outlier<"));
+}
+
+/// What a standby writes down: as long as it follows, its own offsets; once it reigns, all.
+#[test]
+fn a_standby_that_takes_over_tells_of_itself_first_and_of_all_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.hlog");
+    let mut book = Book::new(8);
+    let mut log = LogWriter::create(&path, Time::from_nanos(1_700_000_000_000_000_000)).unwrap();
+    log.introduce("slave spare");
+    log.event(Span::ZERO, "following", "following master tower at 10.0.0.1:7045");
+    for interval in 0..20u64 {
+        let from = Span::from_secs(10 * interval);
+        if interval < 10 {
+            book.record_offset(99, Offset::from_nanos(70));
+        } else {
+            book.add(1, "rack-1");
+            book.record_exchange(1, Span::from_micros(90), Span::ZERO);
+            book.record_offset(1, Offset::from_nanos(-50));
+        }
+        if interval == 10 {
+            log.event(from, "claimed", "asking for the mastership of term 2: the master is silent");
+            log.event(from, "elected", "master of term 2 from now on: the master is silent");
+        }
+        if interval == 15 {
+            log.rotate().unwrap();
+        }
+        log.write(&book, from, from + Span::from_secs(10)).unwrap();
+        book.roll();
+    }
+    let (log, cut) = read_all(&[dir.path().join("run.hlog.1"), path]).unwrap();
+    assert!(cut.is_empty(), "{cut:?}");
+    let points = |metric, subject| log.history.course(metric, subject).len();
+    assert_eq!((points("offset", "spare"), points("offset", "rack-1")), (10, 10));
+    assert_eq!((points("offset", "cluster"), points("rtt", "cluster")), (10, 10));
+    let starts = log.history.events.iter().filter(|event| event.kind == "start");
+    assert_eq!(starts.count(), 1, "{:?}", log.history.events);
+    let text = page(&log, &["run.hlog".to_owned()]);
+    assert!(text.contains("<b>1</b> change of master"), "{text}");
 }
 
 #[test]
