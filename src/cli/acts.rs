@@ -74,7 +74,7 @@ pub(super) struct CheckArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   campanile makestep
-      as root or the daemon's user; whoever times things on this machine will notice")]
+      as root or the daemon's user; whoever times things here will notice")]
 pub(super) struct MakestepArgs {
     #[command(flatten)]
     whom: Whom,
@@ -134,7 +134,8 @@ pub(super) fn waitsync(args: &WaitsyncArgs) -> Result<(), Failure> {
     let timeout = Duration::from_nanos(args.timeout.as_nanos());
     let mut line = None;
     loop {
-        let (why, pause) = match look(&args.whom, &mut line) {
+        let left = timeout.saturating_sub(now().duration_since(began));
+        let (why, pause) = match look(&args.whom, &mut line, left) {
             Ok(tracking) => match missing(&tracking, args.within) {
                 None => return Ok(()),
                 Some(why) => {
@@ -156,12 +157,13 @@ pub(super) fn waitsync(args: &WaitsyncArgs) -> Result<(), Failure> {
     }
 }
 
-/// Asks once more, over the same line where there is one.
-fn look(whom: &Whom, line: &mut Option<Line>) -> Result<Tracking, Refusal> {
+/// Asks once more, over the same line where there is one, and waits for an answer at most so long.
+fn look(whom: &Whom, line: &mut Option<Line>, patience: Duration) -> Result<Tracking, Refusal> {
     let line = match line {
         Some(line) => line,
         None => line.insert(Line::open(whom.control.as_ref())?),
     };
+    line.hurry(patience)?;
     understood(line.get("tracking")?)
 }
 
@@ -183,7 +185,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     if args.crit < args.warn {
         return Err(Failure::input("--crit is less than --warn; allowed is as much or more"));
     }
-    let (code, line) = match look(&args.whom, &mut None) {
+    let (code, line) = match look(&args.whom, &mut None, Duration::MAX) {
         Ok(tracking) => judged(&tracking, args.warn, args.crit),
         Err(refusal) => (3, refusal.text().to_owned()),
     };

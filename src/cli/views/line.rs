@@ -14,6 +14,8 @@ use crate::outlet::VERSION;
 
 /// A daemon that says nothing for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Nobody expects an answer sooner.
+const HASTE: Duration = Duration::from_millis(100);
 /// The longest answer: ten thousand members take some 8 MiB.
 const LONGEST: u64 = 64 << 20;
 
@@ -74,6 +76,14 @@ impl Line {
             .and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
         set.map_err(|error| Refusal::Away(reason(&path, &error)))?;
         Ok(Self { stream: BufReader::new(stream), path })
+    }
+
+    /// Lets whoever has little time wait for an answer no longer than that.
+    pub(in crate::cli) fn hurry(&mut self, patience: Duration) -> Result<(), Refusal> {
+        let patience = Some(patience.clamp(HASTE, PATIENCE));
+        let stream = self.stream.get_ref();
+        let set = stream.set_read_timeout(patience).and(stream.set_write_timeout(patience));
+        set.map_err(|error| Refusal::Away(reason(&self.path, &error)))
     }
 
     /// Asks for something, and gives the whole answer.
