@@ -155,7 +155,9 @@ fn teller(own: NodeId, masters: String) -> impl Fn(&Event) -> Option<(bool, Stri
 fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {
     let role = plan.role.word();
     let (name, addr) = (plan.identity.name.as_str(), plan.endpoint.local_addr());
-    let text = format!("{role} {name} on {addr}, steering its {clock} clock");
+    let unled = plan.role == Role::Slave && plan.names.is_empty();
+    let waits = if unled { "; no --master: it obeys whoever polls" } else { "" };
+    let text = format!("{role} {name} on {addr}, steering its {clock} clock{waits}");
     let body = Body::Start {
         version: env!("CARGO_PKG_VERSION"),
         role,

@@ -32,7 +32,8 @@ const SHELLS: [(Shell, &str); 3] = [
   campanile generate man man
       man/man1/campanile.1, man/man8/campanile-master.8 and so on
   campanile generate completions completions
-      completions/bash/campanile, completions/zsh/_campanile, completions/fish/campanile.fish")]
+      completions/bash/campanile, completions/zsh/_campanile,
+      completions/fish/campanile.fish")]
 pub(super) struct GenerateArgs {
     /// What to write
     #[arg(value_name = "WHAT")]

@@ -26,15 +26,17 @@ use crate::wire::{DEFAULT_PORT, Name};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   campanile master
-      wait on port 7045 for slaves, on a virtual clock that serves nobody: for a trial
+      wait on port 7045 for slaves, with a virtual clock that serves nobody: a trial
   campanile master --clock system --state-dir /var/lib/campanile
       keep this machine's clock, and those of all who join
-  campanile master --slave rack-1 --slave rack-2:7046 --interval 250ms --report lan.hlog
+  campanile master --slave rack-1 --slave rack-2:7046 --interval 250ms \\
+      --report lan.hlog
       poll two slaves by list, four times a second, and keep the histograms
   campanile master --peer rack-2 --rank 2
-      share the mastership with rack-2: one of the two reigns, the other stands by
+      share the mastership with rack-2: one of them reigns, the other stands by
 
-Each flag can also stand in a file (--config) and in the environment, as CAMPANILE_INTERVAL=250ms does.
+Each flag can also stand in a file (--config) and in the environment, as
+CAMPANILE_INTERVAL=250ms does.
 Ctrl-C ends it in order: the slaves are told, the last report is written.")]
 pub(super) struct MasterArgs {
     /// Where to listen; 0.0.0.0 instead where there is no IPv6 [default: [::]:7045]

@@ -136,7 +136,8 @@ fn show_config(whole: &clap::Command, name: &str, of: &clap::ArgMatches) -> Resu
 fn command() -> clap::Command {
     // The names of the variables teach; their present values are nobody's business.
     let hidden = |arg: clap::Arg| arg.hide_env_values(true);
-    Cli::command().mut_subcommands(|command| command.mut_args(hidden))
+    // As the tables: what is wider is hard to read, and to quote.
+    Cli::command().max_term_width(80).mut_subcommands(|command| command.mut_args(hidden))
 }
 
 impl Command {

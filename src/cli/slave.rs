@@ -25,17 +25,20 @@ use crate::wire::DEFAULT_PORT;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   campanile slave --master rack-1
-      join the master on rack-1, on a virtual clock that serves nobody: for a trial
-  campanile slave --master rack-1 --master rack-2 --clock system --state-dir /var/lib/campanile
+      join the master on rack-1, with a virtual clock that serves nobody: a trial
+  campanile slave --master rack-1 --master rack-2 --clock system \\
+      --state-dir /var/lib/campanile
       keep this machine's clock; where rack-1 does not answer, ask rack-2
   campanile slave --master rack-1 --clock virtual:offset=+250ms,drift=-40ppm
       start wrong on purpose, and watch it being put right
   campanile slave --master rack-1 --standby --rank 2 --clock system
       follow rack-1, and take its place when it dies
   campanile slave
-      ask nobody, wait on port 7045 and obey whoever polls (campanile master --slave HOST)
+      ask nobody, wait on port 7045 and obey whoever polls, as is done by
+      campanile master --slave HOST
 
-Each flag can also stand in a file (--config) and in the environment, as CAMPANILE_MASTER=rack-1,rack-2 does.
+Each flag can also stand in a file (--config) and in the environment, as
+CAMPANILE_MASTER=rack-1,rack-2 does.
 Ctrl-C ends it in order: the master is told, the last report is written.")]
 pub(super) struct SlaveArgs {
     /// A master to join, the best first; may be given often. The port is 7045 unless given. Only

@@ -8,6 +8,17 @@ use clap::{Arg, Command};
 
 use super::failure::one_line;
 
+/// What chronyc's users will try first, and the command that answers it here.
+const CHRONYC: &[(&str, &str)] = &[
+    ("sources", "peers"),
+    ("sourcestats", "peerstats"),
+    ("selectdata", "peers"),
+    ("ntpdata", "peer NAME"),
+    ("activity", "cluster"),
+    ("clients", "peers"),
+    ("serverstats", "stats"),
+];
+
 /// The complaint in one line: which flag, which value, what is allowed.
 ///
 /// `command` is the command that was given `args`: a value that was not typed came from the
@@ -64,7 +75,15 @@ fn value(error: &Error, argument: &str, command: &Command, args: &[OsString]) ->
 fn subcommand(error: &Error, command: &Command) -> String {
     let given = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
     let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
-    format!("{given}: there is no such command; allowed is {}", names.join(", "))
+    let known = CHRONYC.iter().find(|(theirs, _)| *theirs == given);
+    // The likeliest comes last.
+    let near = texts(error, ContextKind::SuggestedSubcommand).pop();
+    let hint = match (known, near) {
+        (Some((_, ours)), _) => format!("what chronyc calls so is campanile {ours}"),
+        (None, Some(near)) => format!("did you mean {near}?"),
+        (None, None) => format!("allowed is {}", names.join(", ")),
+    };
+    format!("{given}: there is no such command; {hint}")
 }
 
 fn hint(error: &Error) -> String {

@@ -15,7 +15,7 @@ fn help_teaches_and_ends_well() {
         assert!(output.status.success() && output.stderr.is_empty());
         let help = stdout(&output);
         assert!(help.contains("Examples:"), "{command}");
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{command}");
         // Each flag that takes a time, a rate or a count states its range or its default.
         for flag in help.lines().filter(|line| line.trim_start().starts_with("--")) {
             let flag = flag.trim().trim_start_matches("--");

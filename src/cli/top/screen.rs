@@ -141,10 +141,15 @@ fn round_trips(frame: &mut Frame<'_>, board: &Board, area: Rect) {
     let rows = usize::from(block.inner(area).height);
     let wide = usize::from(area.width);
     let lines = match &board.snapshot {
-        Some(snapshot) => bars(&snapshot.round_trip, rows, wide),
+        Some(snapshot) if measured(&snapshot.round_trip) => bars(&snapshot.round_trip, rows, wide),
+        Some(_) => vec![Line::raw("none: the master measures them")],
         None => Vec::new(),
     };
     frame.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+fn measured(histogram: &Histogram) -> bool {
+    histogram.round_trip.iter().any(|(_, n)| *n > 0)
 }
 
 /// The stretch of buckets that holds most, a bar each.
