@@ -1,6 +1,7 @@
 //! The loop: waits, hands the core what came, carries out what it asks for.
 
 mod hospitality;
+mod news;
 mod steer;
 
 use std::collections::VecDeque;
@@ -389,15 +390,6 @@ impl<C: Core, K: Clock> Node<C, K> {
         }
     }
 
-    /// Tells what has come about, after what was to be sent has left.
-    fn tell_all(&mut self, observer: &mut dyn Observer) {
-        let mut untold = std::mem::take(&mut self.untold);
-        for (at, event) in untold.drain(..) {
-            self.tell(observer, at, &event);
-        }
-        self.untold = untold;
-    }
-
     /// Sends the datagram that the core has written at `now`, alone or with others.
     fn send(&mut self, to: SocketAddr, token: Option<Mark>, now: Time<Local>) {
         // The core took `now` for the moment of leaving. Where the kernel tells it better a
@@ -432,14 +424,6 @@ impl<C: Core, K: Clock> Node<C, K> {
                     self.refused(&error);
                 }
             }
-        }
-    }
-
-    fn tell(&mut self, observer: &mut dyn Observer, now: Time<Local>, event: &Event) {
-        let moment = self.moment_at(now);
-        observer.event(&moment, event);
-        if let Some(guest) = &mut self.guest {
-            guest.event(&moment, event);
         }
     }
 
