@@ -101,6 +101,8 @@ impl Lab {
 
     /// Now, and the master's round.
     fn round(&self) -> (Instant, u64) {
+        // Whoever comes while all places are taken is turned away, and comes again.
+        assert!(within(20, || self.run("m", &["tracking"]).status.success()), "nobody is answered");
         (Instant::now(), self.get("m", "tracking")["round"].as_u64().unwrap())
     }
 
@@ -257,7 +259,8 @@ fn readers_that_misbehave_harm_nobody() {
     half.write_all(b"{\"get\":").unwrap();
     for _ in 0..50 {
         let mut hasty = lab.call("m");
-        hasty.write_all(b"{\"get\":\"peers\"}\n{\"get\":\"ev").unwrap();
+        // Some of so many are turned away.
+        let _ = hasty.write_all(b"{\"get\":\"peers\"}\n{\"get\":\"ev");
     }
     // Ten megabytes without an end.
     let mut endless = lab.call("m");
@@ -269,7 +272,7 @@ fn readers_that_misbehave_harm_nobody() {
     assert!(said.is_empty() || String::from_utf8_lossy(&said).contains("too_long"));
     // Noise.
     let mut noisy = lab.call("m");
-    noisy.write_all(&(0..=255).cycle().take(3_000).collect::<Vec<u8>>()).unwrap();
+    let _ = noisy.write_all(&(0..=255).cycle().take(3_000).collect::<Vec<u8>>());
     lab.assert_unharmed(before);
     let dropped = within(30, || match deaf.write(b"\n") {
         Err(error) => error.kind() == ErrorKind::BrokenPipe,
