@@ -23,11 +23,30 @@ struct Peer {
     boot: BootId,
     former: Former,
     /// Of those who seal: without seals nothing can be told from a recording.
-    window: Option<Box<Window>>,
-    addr: SocketAddr,
+    window: Window,
+    addr: Compact,
     heard: Time<Local>,
     /// Another process of it has spoken since, and has not proven itself: a restart, or a recording.
     doubted: bool,
+}
+
+/// A socket address in 22 bytes instead of 32. No IPv4 address ever comes in IPv6 clothes, so none is
+/// taken for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Compact {
+    ip: [u8; 16],
+    scope: [u8; 4],
+    port: u16,
+}
+
+impl From<SocketAddr> for Compact {
+    fn from(addr: SocketAddr) -> Self {
+        let (ip, scope) = match addr {
+            SocketAddr::V4(four) => (four.ip().to_ipv6_mapped(), 0),
+            SocketAddr::V6(six) => (*six.ip(), six.scope_id()),
+        };
+        Self { ip: ip.octets(), scope: scope.to_ne_bytes(), port: addr.port() }
+    }
 }
 
 impl Peer {
@@ -85,6 +104,7 @@ impl Peers {
 
     /// Whether one of them speaks from there.
     pub(super) fn is_at(&self, addr: SocketAddr) -> bool {
+        let addr = Compact::from(addr);
         self.by_addr.find(&addr, |seat| self.peers[seat as usize].addr).is_some()
     }
 
@@ -105,7 +125,7 @@ impl Peers {
             let gone = peer.former.contains(header.boot);
             return if gone { Err(Drop::Replayed) } else { Ok(false) };
         }
-        if !peer.window.get_or_insert_default().take(header.sequence) {
+        if !peer.window.take(header.sequence) {
             return Err(Drop::Replayed);
         }
         peer.heard = now;
@@ -134,10 +154,10 @@ impl Peers {
         }
         if peer.boot != boot {
             peer.former.push(std::mem::replace(&mut peer.boot, boot));
-            peer.window = None;
+            peer.window = Window::default();
         }
-        if sealed && peer.window.is_none() {
-            peer.window.get_or_insert_default().take(header.sequence);
+        if sealed && peer.window.is_new() {
+            peer.window.take(header.sequence);
         }
         peer.heard = now;
         peer.doubted = false;
@@ -150,16 +170,16 @@ impl Peers {
         let seat = self.peers.len() as u32;
         let (id, boot) = (header.sender, header.boot);
         let former = Former::default();
-        let doubted = false;
-        self.peers.push(Peer { id, boot, former, window: None, addr: from, heard: now, doubted });
+        let (window, addr, doubted) = (Window::default(), Compact::from(from), false);
+        self.peers.push(Peer { id, boot, former, window, addr, heard: now, doubted });
         let Self { peers, by_id, by_addr, .. } = self;
         by_id.insert(&id, seat, |seat| peers[seat as usize].id);
-        by_addr.insert(&from, seat, |seat| peers[seat as usize].addr);
+        by_addr.insert(&addr, seat, |seat| peers[seat as usize].addr);
         seat
     }
 
     fn move_to(&mut self, seat: u32, to: SocketAddr) {
-        let from = self.peers[seat as usize].addr;
+        let (from, to) = (self.peers[seat as usize].addr, Compact::from(to));
         if from != to {
             self.by_addr.remove(&from, seat);
             self.peers[seat as usize].addr = to;
