@@ -45,7 +45,9 @@ type Entry = (Time<Local>, u64, Due);
 
 #[derive(Debug, Clone)]
 struct Node {
-    entry: Entry,
+    at: Time<Local>,
+    made: u64,
+    due: Due,
     next: u32,
 }
 
@@ -173,7 +175,7 @@ impl Agenda {
             let mut next = std::mem::replace(&mut ring.heads[slot], NONE);
             while next != NONE {
                 let node = &mut self.nodes[next as usize];
-                let (entry, this) = (node.entry, next);
+                let (entry, this) = ((node.at, node.made, node.due), next);
                 next = std::mem::replace(&mut node.next, self.free);
                 self.free = this;
                 self.place(entry);
@@ -206,16 +208,17 @@ impl Agenda {
         self.nodes[this as usize].next = std::mem::replace(&mut ring.heads[slot], this);
     }
 
-    fn node(&mut self, entry: Entry) -> u32 {
+    fn node(&mut self, (at, made, due): Entry) -> u32 {
         let this = self.free;
+        let new = Node { at, made, due, next: NONE };
         match self.nodes.get_mut(this as usize) {
             Some(node) => {
                 self.free = node.next;
-                *node = Node { entry, next: NONE };
+                *node = new;
                 this
             }
             None => {
-                self.nodes.push(Node { entry, next: NONE });
+                self.nodes.push(new);
                 (self.nodes.len() - 1) as u32
             }
         }

@@ -71,8 +71,9 @@ pub struct Reading {
     pub bound: Span,
     /// What it shows.
     pub shown: Time<Shown>,
-    /// The rate of cluster time against its Local that it remembers from before.
-    pub saved: Option<Rate>,
+    /// The rate of cluster time against its Local that it remembers from before; zero where it
+    /// remembers none.
+    pub saved: Rate,
     /// It has a good outside source: what it shows is worth more than what the others show.
     pub reference: bool,
 }
@@ -206,7 +207,15 @@ impl Ensemble {
             _ => self.form(at, readings),
         };
         self.look_for_jumps(at, &mut predicted, readings);
-        let seats: Vec<_> = readings.iter().map(|r| self.seat(at, r, &predicted)).collect();
+        let mut near = 0;
+        let seats: Vec<_> = readings
+            .iter()
+            .map(|reading| {
+                let seat = self.seat(at, near, reading, &predicted);
+                near = seat + 1;
+                seat
+            })
+            .collect();
         let seated = || readings.iter().zip(&seats);
         let opinions: Vec<_> =
             seated().map(|(r, &seat)| self.opinion(at, r, &predicted, seat)).collect();
@@ -250,9 +259,15 @@ impl Ensemble {
     }
 
     /// Where a member sits; one that is new agrees by definition.
-    fn seat(&mut self, at: Time<Wheel>, reading: &Reading, predicted: &Map<Wheel, Cluster>) -> u32 {
+    fn seat(
+        &mut self,
+        at: Time<Wheel>,
+        near: u32,
+        reading: &Reading,
+        predicted: &Map<Wheel, Cluster>,
+    ) -> u32 {
         let now = phase(reading, predicted);
-        let seat = self.members.seat(reading.id, || Member {
+        let seat = self.members.seat(near, reading.id, || Member {
             phase: now,
             rate: reading.rate - predicted.rate,
             variance: VARIANCE_FIRST,
@@ -467,6 +482,6 @@ fn free_rate(readings: &[Reading]) -> Rate {
     let rates = readings
         .iter()
         .filter(|r| r.rate_sigma.abs().as_ppb() <= HARDLY_KNOWN * known)
-        .map(|r| r.saved.unwrap_or_default().on_top_of(r.rate).as_ppb());
+        .map(|r| r.saved.on_top_of(r.rate).as_ppb());
     Rate::from_ppb(middle(rates).unwrap_or(0.0))
 }

@@ -24,6 +24,7 @@ use self::pace::Pace;
 use self::status::found;
 pub(super) use self::succession::Will;
 use super::agenda::{Agenda, Due, Place};
+use super::asked::OpenPoll;
 use super::counters::{Counters, Drop};
 use super::ensemble::Ensemble;
 use super::event::{Event, Measured, Round, Who};
@@ -31,7 +32,7 @@ use super::exchange::{Exchange, Source, Stamp};
 use super::gate::{Gate, Receiver};
 use super::io::{Core, Input, Order, Output, Token};
 use super::parts::Parts;
-use super::roster::{Member, OpenPoll, Roster, Said};
+use super::roster::{Held, Member, Roster, Said};
 use super::settings::MasterSettings;
 use super::status::{Contender, Page, RosterSize, Tracking};
 use super::steering::Steering;
@@ -210,7 +211,7 @@ impl Master {
         if self.is_twin(place, from, header) || self.is_listed_twin(place, from, reply.nonce) {
             return Err(Drop::Twin);
         }
-        let open = self.take_open(place, reply.nonce).ok_or(Drop::Unasked)?;
+        let open = self.roster.answer(place, reply.nonce).ok_or(Drop::Unasked)?;
         // Without keys it is the nonce alone that shows who lives there.
         let _ = self.gate.prove(now, from, header);
         self.recognise(place, from, header, reply);
@@ -224,7 +225,7 @@ impl Master {
         self.release(place, reply);
         if reply.t3_follows {
             if let Some(member) = self.roster.get_mut(place) {
-                member.held = Some((reply.nonce, exchange));
+                member.held = Some(Held::new(reply.nonce, &exchange));
             }
         } else {
             self.measure(place, &exchange);
@@ -232,19 +233,14 @@ impl Master {
         Ok(())
     }
 
-    fn take_open(&mut self, place: Place, nonce: u64) -> Option<OpenPoll> {
-        let member = self.roster.get_mut(place)?;
-        let index = member.open.iter().position(|open| open.nonce == nonce)?;
-        Some(member.open.swap_remove(index))
-    }
-
     /// The exchange that was held back goes on, with the better T3 where the reply brings it.
     fn release(&mut self, place: Place, reply: &Reply) {
         let Some(member) = self.roster.get_mut(place) else { return };
-        member.said = Some(Said { map: reply.map, steps: reply.steps });
+        member.say(Said { map: reply.map, steps: reply.steps });
         member.told = false;
-        let Some((nonce, mut exchange)) = member.held.take() else { return };
-        if let Some(better) = reply.correction.filter(|c| c.nonce == nonce) {
+        let Some(held) = member.held.take() else { return };
+        let mut exchange = held.exchange();
+        if let Some(better) = reply.correction.filter(|c| c.nonce == held.nonce) {
             exchange.t3 = Stamp { at: better.t3, source: Source::from_number(better.source) };
         }
         self.measure(place, &exchange);
@@ -259,9 +255,10 @@ impl Master {
         }
         let round_trip = round_trip.abs();
         let taken = member.track.observe(exchange, &mut self.wheel);
-        member.round_trip = Some(member.round_trip.map_or(round_trip, |r| r.min(round_trip)));
+        let least = member.round_trip.get().map_or(round_trip, |r| r.min(round_trip));
+        member.round_trip = Some(least).into();
         member.stamps.count(exchange.source());
-        member.heard = Some(exchange.t4.at);
+        member.heard = Some(exchange.t4.at).into();
         let noise = taken.noise.forward.max(taken.noise.backward);
         let measured = Measured { id: member.who.id, round_trip, noise };
         let found = found(&member.who, taken.finding);
@@ -272,12 +269,7 @@ impl Master {
     }
 
     fn sent(&mut self, token: Token, at: Stamp<Local>) {
-        let (slot, tail) = ((token.0 >> 32) as u32, token.0 as u32);
-        let place = self.roster.in_slot(slot);
-        let Some(member) = place.and_then(|place| self.roster.get_mut(place)) else { return };
-        if let Some(open) = member.open.iter_mut().find(|open| open.nonce as u32 == tail) {
-            open.t1 = at;
-        }
+        self.roster.stamp((token.0 >> 32) as u32, token.0 as u32, at);
     }
 
     fn tell(&mut self, event: Event) {
@@ -340,9 +332,9 @@ impl Master {
         buffer: &mut Buffer,
     ) -> Option<Output> {
         let nonce = self.rng.next_u64();
-        let member = self.roster.get_mut(place)?;
+        let member = self.roster.get(place)?;
         let (to, receiver) = (member.who.addr, member.who.id);
-        member.open.push(OpenPoll { nonce, index, t1: Stamp::daemon(now) });
+        self.roster.ask(place, OpenPoll { nonce, t1: Stamp::daemon(now), index });
         let poll = Poll { nonce, round: self.round, index, burst };
         self.send(to, receiver, Message::Poll(poll), buffer);
         // The token never leaves this machine; it names the slot, so that nothing is searched.
@@ -457,7 +449,10 @@ impl Core for Master {
     }
 
     fn held(&self) -> usize {
-        let open: usize = self.roster.iter().map(|(_, member)| member.open.len()).sum();
-        self.roster.len() + open + self.agenda.len() + self.pending.len() + self.ensemble.len()
+        self.roster.len()
+            + self.roster.open()
+            + self.agenda.len()
+            + self.pending.len()
+            + self.ensemble.len()
     }
 }

@@ -7,6 +7,7 @@
 //! [`Election`] says.
 
 mod agenda;
+mod asked;
 mod candidate;
 pub mod consensus;
 mod counters;
@@ -23,6 +24,7 @@ mod parts;
 mod roster;
 mod settings;
 mod slave;
+mod sparing;
 mod status;
 mod steering;
 mod title;
@@ -41,4 +43,4 @@ pub use slave::Slave;
 pub use status::{Contender, Page, Peer, Relation, Role, RosterSize, State, Summary, Tracking};
 pub use steering::{LEARNED, LEARNED_AFTER};
 pub use title::{Allegiance, Meeting, Obeyed, Title};
-pub use track::{Estimate, Finding, Flywheel, Noise, Prior, Taken, Track, Wheel};
+pub use track::{Estimate, Finding, Flywheel, Noise, Prior, Taken, Track, Turn, Wheel};

@@ -3,22 +3,15 @@
 use std::net::SocketAddr;
 
 use super::agenda::Place;
+use super::asked::{Asked, Head, OpenPoll};
 use super::event::Who;
-use super::exchange::{BySource, Exchange, Stamp};
+use super::exchange::{BySource, Exchange, Source, Stamp};
 use super::former::Former;
 use super::index::Index;
+use super::sparing::{SparingRate, SparingSpan, SparingTime};
 use super::track::Track;
-use crate::time::{Local, Map, Rate, Remote, Shown, Span, Time};
+use crate::time::{Local, Map, Rate, Remote, Shown, Time};
 use crate::wire::{BootId, Name, NodeId, Rank, Standing};
-
-/// A poll that waits for its reply.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OpenPoll {
-    pub(super) nonce: u64,
-    /// Which of its burst, from 0.
-    pub(super) index: u8,
-    pub(super) t1: Stamp<Local>,
-}
 
 /// What a slave said of itself in its newest reply.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +20,56 @@ pub(super) struct Said {
     pub(super) steps: u16,
 }
 
-/// One slave.
+/// An exchange of which a better T3 may follow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) nonce: u64,
+    /// T1 and T4, T2 and T3.
+    own: [Time<Local>; 2],
+    theirs: [Time<Remote>; 2],
+    /// Of T1 to T4.
+    sources: [Source; 4],
+}
+
+impl Held {
+    pub(super) fn new(nonce: u64, exchange: &Exchange) -> Self {
+        let Exchange { t1, t2, t3, t4 } = *exchange;
+        Self {
+            nonce,
+            own: [t1.at, t4.at],
+            theirs: [t2.at, t3.at],
+            sources: [t1.source, t2.source, t3.source, t4.source],
+        }
+    }
+
+    pub(super) fn exchange(&self) -> Exchange {
+        let ([t1, t4], [t2, t3], [s1, s2, s3, s4]) = (self.own, self.theirs, self.sources);
+        Exchange {
+            t1: Stamp { at: t1, source: s1 },
+            t2: Stamp { at: t2, source: s2 },
+            t3: Stamp { at: t3, source: s3 },
+            t4: Stamp { at: t4, source: s4 },
+        }
+    }
+}
+
+/// How many exchanges there were by the worst source of their stamps, up to four thousand millions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally([u32; 3]);
+
+impl Tally {
+    pub(super) fn count(&mut self, source: Source) {
+        let n = &mut self.0[source as usize];
+        *n = n.saturating_add(1);
+    }
+
+    pub(super) fn by_source(self) -> BySource {
+        let [daemon, kernel, hardware] = self.0.map(u64::from);
+        BySource { daemon, kernel, hardware }
+    }
+}
+
+/// One slave. There may be very many, so each field takes no more room than it needs.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) who: Who,
@@ -35,28 +77,31 @@ pub(super) struct Member {
     /// Boots before this one.
     pub(super) former: Former,
     /// How often one of them has come back all the same, while this one lives.
-    pub(super) returns: u32,
+    pub(super) returns: u8,
     /// Given on the command line: never forgotten.
     pub(super) listed: bool,
     /// Polls of the running slot without a reply; a burst at most.
-    pub(super) open: Vec<OpenPoll>,
+    open: Head,
     /// Polls of the running slot that are on their way or back.
     pub(super) asked: u8,
     /// The newest exchange, while a better T3 for it may follow with the next reply.
-    pub(super) held: Option<(u64, Exchange)>,
+    pub(super) held: Option<Held>,
     pub(super) track: Track,
     /// The rate of cluster time against its Local that it remembers from before.
-    pub(super) saved: Option<Rate>,
-    pub(super) said: Option<Said>,
+    pub(super) saved: SparingRate,
+    /// What it said of itself last, if it has said so.
+    map: Map<Remote, Shown>,
+    steps: u16,
+    spoke: bool,
     /// Whether the running slot has brought a reply, and its least round trip.
     pub(super) replied: bool,
-    pub(super) round_trip: Option<Span>,
+    pub(super) round_trip: SparingSpan,
     /// The least round trip of the newest slot that is over and had one.
-    pub(super) least: Option<Span>,
+    pub(super) least: SparingSpan,
     /// The last eight slots, newest in the lowest bit.
     pub(super) reach: u8,
     /// Slots in a row without a reply.
-    pub(super) silent: u32,
+    pub(super) silent: u16,
     /// It was told cluster time since its newest reply, and shows that rather than what it said.
     pub(super) told: bool,
     /// Its first slot is over.
@@ -73,15 +118,15 @@ pub(super) struct Member {
     /// How often it was told who the candidates are.
     pub(super) briefed: u8,
     /// When its first slot would have begun, where it came early.
-    pub(super) nominal: Option<Time<Local>>,
+    pub(super) nominal: SparingTime,
     /// Which line of the table it is told next, where it stands by.
-    pub(super) line: usize,
+    pub(super) line: u32,
     /// Its exchanges since it booted, each by the worst source of its four stamps.
-    pub(super) stamps: BySource,
+    pub(super) stamps: Tally,
     /// When it was heard last.
-    pub(super) heard: Option<Time<Local>>,
+    pub(super) heard: SparingTime,
     /// Its part in the average, 0 … 1.
-    pub(super) weight: f64,
+    pub(super) weight: f32,
 }
 
 impl Member {
@@ -92,16 +137,17 @@ impl Member {
             former: Former::default(),
             returns: 0,
             listed,
-            // A slave that is polled once a round needs no more.
-            open: Vec::with_capacity(1),
+            open: Head::EMPTY,
             asked: 0,
             held: None,
             track: Track::default(),
-            saved: None,
-            said: None,
+            saved: SparingRate::NONE,
+            map: NOTHING,
+            steps: 0,
+            spoke: false,
             replied: false,
-            round_trip: None,
-            least: None,
+            round_trip: SparingSpan::NONE,
+            least: SparingSpan::NONE,
             reach: 0,
             silent: 0,
             told: false,
@@ -112,12 +158,21 @@ impl Member {
             standby: None,
             loyal: false,
             briefed: 0,
-            nominal: None,
+            nominal: SparingTime::NONE,
             line: 0,
-            stamps: BySource::default(),
-            heard: None,
+            stamps: Tally::default(),
+            heard: SparingTime::NONE,
             weight: 0.0,
         }
+    }
+
+    /// What it said of itself in its newest reply.
+    pub(super) fn said(&self) -> Option<Said> {
+        self.spoke.then_some(Said { map: self.map, steps: self.steps })
+    }
+
+    pub(super) fn say(&mut self, said: Said) {
+        (self.map, self.steps, self.spoke) = (said.map, said.steps, true);
     }
 
     fn is_unanswered(&self) -> bool {
@@ -133,16 +188,20 @@ impl Member {
         }
         self.boot = boot;
         self.held = None;
-        self.said = None;
+        self.spoke = false;
         self.told = false;
         self.track = Track::new(rate);
         self.standing = Standing::Spare;
         self.loyal = false;
         self.briefed = 0;
-        self.stamps = BySource::default();
+        self.stamps = Tally::default();
         self.weight = 0.0;
     }
 }
+
+/// Stands for what nobody has said yet.
+const NOTHING: Map<Remote, Shown> =
+    Map { at: Time::from_nanos(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
 
 #[derive(Debug)]
 struct Slot {
@@ -155,6 +214,7 @@ struct Slot {
 pub(super) struct Roster {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    asked: Asked,
     by_id: Index,
     by_addr: Index,
     most: usize,
@@ -167,14 +227,15 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// Bytes that a slave takes.
-    pub(super) const EACH: usize = size_of::<Slot>() + size_of::<OpenPoll>() + 2 * Index::EACH;
+    /// Bytes that a slave takes, with a poll that it has not answered yet.
+    pub(super) const EACH: usize = size_of::<Slot>() + Asked::EACH + 2 * Index::EACH;
 
     /// Room for `most` slaves; `seed` is drawn at random.
     pub(super) fn new(most: usize, seed: [u64; 2]) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
+            asked: Asked::new(),
             by_id: Index::new(seed),
             by_addr: Index::new(seed),
             most,
@@ -213,7 +274,8 @@ impl Roster {
 
     pub(super) fn remove(&mut self, place: Place) -> Option<Member> {
         self.get(place)?;
-        let member = self.slots[place.slot as usize].member.take()?;
+        let mut member = self.slots[place.slot as usize].member.take()?;
+        self.asked.clear(&mut member.open);
         self.free.push(place.slot);
         self.unanswered -= usize::from(member.is_unanswered());
         self.known -= usize::from(member.known);
@@ -276,9 +338,47 @@ impl Roster {
     }
 
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Member> {
-        let slot = self.slots.get_mut(place.slot as usize)?;
-        let current = slot.generation == place.generation;
-        slot.member.as_mut().filter(|_| current)
+        member_at(&mut self.slots, place)
+    }
+
+    /// Polls that wait for their replies.
+    pub(super) fn open(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// The member at `place` was polled.
+    pub(super) fn ask(&mut self, place: Place, poll: OpenPoll) {
+        let Some(member) = member_at(&mut self.slots, place) else { return };
+        self.asked.push(&mut member.open, poll);
+    }
+
+    /// Whether the member at `place` has not answered the poll with this nonce yet.
+    pub(super) fn is_asked(&self, place: Place, nonce: u64) -> bool {
+        let open = self.get(place).map(|member| self.asked.of(member.open));
+        open.is_some_and(|mut open| open.any(|asked| asked == nonce))
+    }
+
+    /// The member at `place` has answered the poll with this nonce, which is given.
+    pub(super) fn answer(&mut self, place: Place, nonce: u64) -> Option<OpenPoll> {
+        let member = member_at(&mut self.slots, place)?;
+        self.asked.take(&mut member.open, nonce)
+    }
+
+    /// Whoever has `slot` was polled at `at`, to be exact, with a nonce that ends with `tail`.
+    pub(super) fn stamp(&mut self, slot: u32, tail: u32, at: Stamp<Local>) {
+        let member = self.slots.get(slot as usize).and_then(|slot| slot.member.as_ref());
+        if let Some(open) = member.map(|member| member.open) {
+            self.asked.stamp(open, tail, at);
+        }
+    }
+
+    /// A slot of the member at `place` begins: what was not answered before will not be.
+    pub(super) fn begin(&mut self, place: Place) {
+        let Some(member) = member_at(&mut self.slots, place) else { return };
+        self.asked.clear(&mut member.open);
+        member.asked = 0;
+        member.replied = false;
+        member.round_trip = SparingSpan::NONE;
     }
 
     /// Slots that are or were in use: all places are below.
@@ -342,6 +442,12 @@ impl Roster {
             entry.member.as_ref().map(|member| (place, member))
         })
     }
+}
+
+fn member_at(slots: &mut [Slot], place: Place) -> Option<&mut Member> {
+    let slot = slots.get_mut(place.slot as usize)?;
+    let current = slot.generation == place.generation;
+    slot.member.as_mut().filter(|_| current)
 }
 
 /// Whose slot it is; nobody's id where it is free.

@@ -23,9 +23,13 @@ impl Ensemble {
         if self.is_warming(at) {
             return;
         }
-        let known = readings.iter().filter(|reading| shows(reading, JUMP));
-        let changes: Vec<_> =
-            known.filter_map(|reading| self.change(reading, predicted)).map(Rate::as_ppb).collect();
+        let mut near = 0;
+        let mut changes = Vec::with_capacity(readings.len());
+        for reading in readings {
+            let change =
+                self.change(&mut near, reading, predicted).filter(|_| shows(reading, JUMP));
+            changes.extend(change.map(|(_, change)| change.as_ppb()));
+        }
         // Of few nobody can tell whether it is they that changed or the yardstick.
         if 2 * changes.len() <= readings.len() {
             return;
@@ -34,22 +38,36 @@ impl Ensemble {
         if common.abs() > JUMP {
             predicted.rate = predicted.rate + common;
         }
+        let mut near = 0;
         for reading in readings {
-            let Some(change) = self.change(reading, predicted) else { continue };
+            let Some((seat, change)) = self.change(&mut near, reading, predicted) else { continue };
             if change.abs() > JUMP && shows(reading, change) {
-                self.begin_anew(at, predicted, reading);
+                self.begin_anew(at, predicted, reading, seat);
             }
         }
     }
 
-    /// How much faster a member's crystal runs than it did, by its track.
-    fn change(&self, reading: &Reading, predicted: &Map<Wheel, Cluster>) -> Option<Rate> {
-        let member = self.members.get(&reading.id)?;
-        Some(reading.rate - (predicted.rate + member.rate))
+    /// A member's seat, and how much faster its crystal runs than it did, by its track. It is looked for
+    /// at `near` first, and the next one behind it.
+    fn change(
+        &self,
+        near: &mut u32,
+        reading: &Reading,
+        predicted: &Map<Wheel, Cluster>,
+    ) -> Option<(u32, Rate)> {
+        let seat = self.members.find_near(*near, reading.id)?;
+        *near = seat + 1;
+        Some((seat, reading.rate - (predicted.rate + self.members.at(seat).rate)))
     }
 
-    fn begin_anew(&mut self, at: Time<Wheel>, predicted: &Map<Wheel, Cluster>, reading: &Reading) {
-        let Some(member) = self.members.get_mut(&reading.id) else { return };
+    fn begin_anew(
+        &mut self,
+        at: Time<Wheel>,
+        predicted: &Map<Wheel, Cluster>,
+        reading: &Reading,
+        seat: u32,
+    ) {
+        let member = self.members.at_mut(seat);
         member.rate = reading.rate - predicted.rate;
         member.phase = phase(reading, predicted);
         (member.joined, member.seen) = (at, at);

@@ -1,15 +1,16 @@
-//! What every clock shows at the end of a round, asked a part of the roster at a time.
+//! What every clock shows at the end of a round, and what the average says of each: asked and told a
+//! part of the roster at a time.
 //!
 //! A hundred thousand estimates take tens of milliseconds. Polls must not wait for that, so the
 //! census goes on in between of what is due. All readings are for one instant all the same.
 
-use super::{Local, Map, Master, Offset, Place, Span, Time};
-use crate::proto::ensemble::Reading;
+use super::{Local, Map, Master, Member, Offset, Place, Span, Standing, Time};
+use crate::proto::ensemble::{Reading, Verdict};
 use crate::proto::track::Wheel;
 use crate::time::Rate;
 
 /// Slots that are looked at in one go, some 0.2 ms.
-const AT_ONCE: u32 = 512;
+pub(super) const AT_ONCE: u32 = 512;
 
 /// The census of a round.
 #[derive(Debug, Default)]
@@ -20,9 +21,12 @@ pub(super) struct Census {
     readings: Vec<Reading>,
     /// Whose they are, but for the first, which is our own.
     places: Vec<Place>,
+    /// It is complete, and what was made of it is being told.
+    pub(super) counted: Option<Counted>,
 }
 
-/// A complete census.
+/// A complete census, and what was made of it.
+#[derive(Debug)]
 pub(super) struct Counted {
     /// The instant that was asked about.
     pub(super) at: Time<Local>,
@@ -32,6 +36,17 @@ pub(super) struct Counted {
     pub(super) readings: Vec<Reading>,
     /// Whose they are, but for the first.
     pub(super) places: Vec<Place>,
+    /// On each of the readings, or none where no average was made.
+    pub(super) verdicts: Vec<Verdict>,
+    /// The number of the round.
+    pub(super) round: u32,
+    /// Slots of the roster that were told.
+    told: u32,
+    /// Readings that were told of.
+    next: usize,
+    /// Members that can be reached, and those that follow us and count.
+    pub(super) reachable: usize,
+    pub(super) following: u32,
 }
 
 impl Census {
@@ -73,7 +88,49 @@ impl Master {
             return None;
         }
         self.census.asked = None;
-        Some(Counted { at, wheel, readings, places })
+        Some(Counted {
+            at,
+            wheel,
+            readings,
+            places,
+            verdicts: Vec::new(),
+            round: self.round,
+            told: 0,
+            next: 0,
+            reachable: 0,
+            following: 0,
+        })
+    }
+
+    /// Tells the next members what was made of the census, and asks them what that takes; `true`
+    /// once all are told.
+    pub(super) fn tell_counted(&mut self, counted: &mut Counted) -> bool {
+        if counted.told == 0
+            && let Some(own) = counted.verdicts.first()
+        {
+            self.stand(own, None);
+        }
+        let end = counted.told.saturating_add(AT_ONCE).min(self.roster.slots());
+        // Places are in the order of their slots.
+        while let Some(place) = counted.places.get(counted.next).filter(|place| place.slot < end) {
+            counted.next += 1;
+            if let Some(verdict) = counted.verdicts.get(counted.next) {
+                self.stand(verdict, Some(*place));
+            }
+        }
+        for slot in counted.told..end {
+            let Some(place) = self.roster.in_slot(slot) else { continue };
+            let Some(member) = self.roster.get_mut(place).filter(|m| m.reach != 0) else {
+                continue;
+            };
+            counted.reachable += 1;
+            if member.standing == Standing::Counted {
+                counted.following += u32::from(follows(member));
+                self.wheel.ask(&mut member.track);
+            }
+        }
+        counted.told = end;
+        end == self.roster.slots()
     }
 
     fn own_reading(&self, now: Time<Local>, wheel: &Map<Local, Wheel>) -> Reading {
@@ -85,7 +142,7 @@ impl Master {
             rate_sigma: Rate::ZERO,
             bound: Span::ZERO,
             shown: self.steering.course().reading(now),
-            saved: self.settings.saved_rate,
+            saved: self.settings.saved_rate.unwrap_or_default(),
             reference: self.settings.references.contains(&identity.name),
         }
     }
@@ -104,9 +161,14 @@ impl Master {
             rate_sigma: estimate.rate_sigma,
             bound: estimate.bound,
             shown,
-            saved: member.saved,
+            saved: member.saved.get().unwrap_or_default(),
             reference: self.settings.references.contains(&member.who.name),
         };
         Some((place, reading))
     }
+}
+
+/// Whether a member that can be reached obeys us.
+fn follows(member: &Member) -> bool {
+    member.loyal && member.reach & 0b11 != 0
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Leave, LeaveReason, Local, Master, Member, NodeId, Pending, Place, Standing, Time};
+use super::{Leave, LeaveReason, Local, Master, NodeId, Pending, Place, Standing, Time};
 use crate::proto::event::Who;
 use crate::proto::settings::Average;
 use crate::time::{Offset, Span};
@@ -54,22 +54,15 @@ impl Master {
         ranked.max_by_key(|(order, _)| *order).map(|(_, member)| member.who.clone())
     }
 
-    /// Once a round: the other candidates hear of us, and we count who follows.
-    pub(super) fn hold_court(&mut self, now: Time<Local>) {
+    /// Once a round: the other candidates hear of us, and of how many follow us and count.
+    pub(super) fn hold_court(&mut self, now: Time<Local>, mut following: u32) {
         if now.since(self.counted) > self.settings.interval.times(SLEPT_INTERVALS) {
             // We slept: whom they follow by now is to be seen.
-            let places: Vec<_> = self.roster.iter().map(|(place, _)| place).collect();
-            for place in places {
-                if let Some(member) = self.roster.get_mut(place) {
-                    member.loyal = false;
-                }
-            }
+            self.roster.iter_mut().for_each(|member| member.loyal = false);
+            following = 0;
         }
         self.counted = now;
-        let follows = |m: &&Member| m.loyal && m.reach & 0b11 != 0;
-        let counts = |m: &&Member| m.standing == Standing::Counted;
-        let members = self.company().map(|(_, member)| member);
-        self.size = 1 + members.filter(follows).filter(counts).count() as u32;
+        self.size = 1 + following;
         self.proclaim();
     }
 
@@ -136,8 +129,8 @@ impl Master {
     pub(super) fn next_entry(&mut self, now: Time<Local>, place: Place) -> Option<(Who, Entry)> {
         let total = self.lines();
         let member = self.roster.get_mut(place)?;
-        let index = member.line % total;
-        member.line = index + 1;
+        let index = member.line as usize % total;
+        member.line = index as u32 + 1;
         let to = member.who.clone();
         let line = (index as u16, u16::try_from(total).unwrap_or(u16::MAX));
         let mut of = self.roster.iter().filter(|(_, m)| m.known).map(|(place, _)| place);

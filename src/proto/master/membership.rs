@@ -14,7 +14,7 @@ use crate::wire::{BootId, Join, Name, NodeId};
 
 /// A slave that has never answered is dropped after so many slots: its join was forged, or it is
 /// behind a wall.
-const PROBES: u32 = 8;
+const PROBES: u16 = 8;
 /// Joiners beyond so many that have not answered a poll yet have to ask again…
 const PENDING: usize = 256;
 /// …but for so large a part of a roster: each waits half a round for its poll on average, and all
@@ -23,9 +23,9 @@ const PENDING_PART: usize = 8;
 /// One of many joiners is polled within this, however long a round is.
 const CROWD_WAITS: Span = Span::from_secs(1);
 /// A slave that was known is forgotten after so many silent slots.
-const FORGET_AFTER: u32 = 600;
+const FORGET_AFTER: u16 = 600;
 /// One late datagram of an earlier boot is nothing; the third says that somebody is there.
-const TWIN_AFTER: u32 = 3;
+const TWIN_AFTER: u8 = 3;
 
 impl Master {
     /// Takes in a slave from the command line, of which only the address is known.
@@ -119,7 +119,7 @@ impl Master {
     ) -> Admission {
         let who = Who { id: header.sender, name: join.name.clone(), addr: from };
         let mut member = Member::new(who, header.boot, false);
-        member.saved = join.saved_rate;
+        member.saved = join.saved_rate.into();
         member.track = Track::new(self.prior(join.saved_rate));
         match self.roster.add(member) {
             Some(place) => {
@@ -155,14 +155,13 @@ impl Master {
     /// Whether the sender answers a poll that was sent to another place than that of its identity,
     /// whose owner lives: both were given by address, and carry one identity.
     pub(super) fn is_listed_twin(&mut self, place: Place, from: SocketAddr, nonce: u64) -> bool {
-        let asked = |member: &Member| member.open.iter().any(|open| open.nonce == nonce);
-        if self.roster.get(place).is_some_and(asked) {
+        if self.roster.is_asked(place, nonce) {
             return false;
         }
         let Some(other) = self.roster.by_addr(from).filter(|&other| other != place) else {
             return false;
         };
-        if !self.roster.get(other).is_some_and(asked) {
+        if !self.roster.is_asked(other, nonce) {
             return false;
         }
         let Some(member) = self.roster.get_mut(place).filter(|m| m.reach != 0) else {
@@ -231,7 +230,7 @@ impl Master {
         let prior = self.prior(rate);
         self.roster.identify(place, header.sender);
         let Some(member) = self.roster.get_mut(place) else { return };
-        member.saved = rate.or(member.saved);
+        member.saved = rate.or(member.saved.get()).into();
         member.reboot(header.boot, prior);
         if member.known {
             let who = member.who.clone();
@@ -316,7 +315,7 @@ impl Master {
     pub(super) fn hasten_slot(&mut self, now: Time<Local>, place: Place) {
         let phase = self.phase(place);
         if let Some(member) = self.roster.get_mut(place) {
-            member.nominal = Some(now + phase);
+            member.nominal = Some(now + phase).into();
             self.agenda.add(now + phase.over(4), Due::Poll { place, index: 0 });
         }
     }

@@ -1,15 +1,15 @@
 //! The course of a round: bursts, closes, the average, the deltas.
 
-use super::census::Counted;
+use super::census::{AT_ONCE, Counted};
 use super::{
-    BURST_GAP, Due, Event, Local, Map, Master, Member, Output, PROBE_BURST, Pending, Place, Round,
+    BURST_GAP, Due, Event, Local, Master, Member, Output, PROBE_BURST, Pending, Place, Round,
     Shown, Span, Standing, Time,
 };
 use crate::clock::Target;
 use crate::proto::ensemble::{Reading, Verdict};
 use crate::proto::event::{DEVIATIONS, Slot, Who};
 use crate::proto::steering::RHO;
-use crate::proto::track::{Estimate, Wheel};
+use crate::proto::track::Estimate;
 use crate::time::{Cluster, Offset, Rate, Remote};
 use crate::wire::Adjust;
 
@@ -37,13 +37,10 @@ impl Master {
     pub(super) fn poll_due(&mut self, now: Time<Local>, at: Time<Local>, place: Place, index: u8) {
         let whole = self.settings.burst;
         let (gap, patience) = (self.burst_gap(), self.patience());
-        let Some(member) = self.roster.get_mut(place) else { return };
         if index == 0 {
-            member.open.clear();
-            member.asked = 0;
-            member.replied = false;
-            member.round_trip = None;
+            self.roster.begin(place);
         }
+        let Some(member) = self.roster.get_mut(place) else { return };
         let burst = burst_of(member, whole);
         if index >= member.asked {
             member.asked = index + 1;
@@ -76,7 +73,7 @@ impl Master {
     pub(super) fn close(&mut self, now: Time<Local>, place: Place) {
         let Some(member) = self.roster.get_mut(place) else { return };
         member.polled = true;
-        member.least = member.round_trip.or(member.least);
+        member.least = member.round_trip.get().or(member.least.get()).into();
         member.reach = member.reach << 1 | u8::from(member.replied);
         member.silent = if member.replied { 0 } else { member.silent.saturating_add(1) };
         let lost = member.known && member.reach == 0 && !member.missed;
@@ -115,10 +112,10 @@ impl Master {
             sigma: estimate.map_or(Span::MAX, |e| e.sigma),
             likely_bound: estimate.map_or(Span::MAX, |e| e.sigma.times(DEVIATIONS)),
             bound: estimate.map_or(Span::MAX, |e| e.bound),
-            stamps: member.stamps,
-            round_trip: member.round_trip,
+            stamps: member.stamps.by_source(),
+            round_trip: member.round_trip.get(),
             standing: member.standing,
-            steps: member.said.map_or(0, |said| said.steps),
+            steps: member.said().map_or(0, |said| said.steps),
         };
         self.tell(Event::Slot(slot));
     }
@@ -131,12 +128,12 @@ impl Master {
     ) -> Option<(Estimate, Time<Shown>)> {
         let member = self.roster.get(place)?;
         let estimate = member.track.estimate(now, &self.wheel)?;
-        let said = member.said?;
+        let said = member.said()?;
         Some((estimate, said.map.reading(local_of(now, &estimate))))
     }
 
     fn ahead(&self, now: Time<Local>, member: &Member, estimate: &Estimate) -> Option<Offset> {
-        let shown = member.said?.map.reading(local_of(now, estimate));
+        let shown = member.said()?.map.reading(local_of(now, estimate));
         Some(ahead_of(shown, self.ensemble.for_slave(estimate)?.reads))
     }
 
@@ -167,42 +164,67 @@ impl Master {
             members: summary.members,
             counted: summary.counted,
             spread: summary.spread,
-            round_trip: member.least,
+            round_trip: member.least.get(),
         };
         Some(adjust)
     }
 
+    /// Goes on with the end of a round: asks all clocks, averages, tells all members. Of a large roster
+    /// a part at a time, for what is due meanwhile comes first.
     pub(super) fn tick(&mut self, now: Time<Local>) {
-        let Some(Counted { at, wheel, readings, places }) = self.take_census(now) else {
-            // What is due meanwhile comes first.
-            self.agenda.add(now + Span::from_nanos(1), Due::Tick);
-            return;
-        };
-        let verdicts =
-            if self.waits() { Vec::new() } else { self.ensemble.round(wheel.reads, &readings) };
-        // As the readings: our own first.
-        let whose = std::iter::once(None).chain(places.iter().copied().map(Some));
-        for (verdict, place) in verdicts.iter().zip(whose) {
-            self.stand(verdict, place);
+        let large = self.roster.slots() > AT_ONCE;
+        while !self.end_round(now) {
+            if large {
+                self.agenda.add(now + Span::from_nanos(1), Due::Tick);
+                return;
+            }
         }
-        let counts = |m: &&mut Member| m.reach != 0 && m.standing == Standing::Counted;
-        self.wheel.judge(self.roster.iter_mut().filter(counts).map(|member| &mut member.track));
+        let next = next_beat(self.born, self.settings.interval, now);
+        self.agenda.add(next, Due::Tick);
+    }
+
+    /// The next part of the end of a round; `true` where that was the last.
+    fn end_round(&mut self, now: Time<Local>) -> bool {
+        let Some(mut counted) = self.census.counted.take() else {
+            if let Some(mut counted) = self.take_census(now) {
+                if !self.waits() {
+                    let at = counted.wheel.reads;
+                    counted.verdicts = self.ensemble.round(at, &counted.readings);
+                }
+                // Whoever is told of it now is told of a new average.
+                self.round = self.round.wrapping_add(1).max(1);
+                self.census.counted = Some(counted);
+            }
+            return false;
+        };
+        let done = self.tell_counted(&mut counted);
+        if done {
+            self.conclude(now, counted);
+        } else {
+            self.census.counted = Some(counted);
+        }
+        done
+    }
+
+    /// All members are told.
+    fn conclude(&mut self, now: Time<Local>, counted: Counted) {
+        if let Some(turn) = self.wheel.judge() {
+            self.roster.iter_mut().for_each(|member| turn.tell(&mut member.track));
+        }
         if self.ensemble.held() != self.said.hold {
             self.said.hold = self.ensemble.held();
             self.tell(if self.said.hold { Event::Hold } else { Event::Resumed });
         }
-        if readings.len() < 2 && self.round >= ALONE_AFTER && !self.said.alone {
+        let alone = counted.readings.len() < 2 && counted.round >= ALONE_AFTER;
+        if alone && !self.said.alone {
             self.said.alone = true;
             self.tell(Event::Alone);
         }
-        self.look_round(now);
-        self.aim(at, &wheel, &readings);
-        self.sum_up(at, &readings, &places);
-        self.census.give_back(readings, places);
-        self.hold_court(now);
-        self.round = self.round.wrapping_add(1).max(1);
-        let next = next_beat(self.born, self.settings.interval, now);
-        self.agenda.add(next, Due::Tick);
+        self.look_round(now, counted.reachable);
+        self.aim(&counted);
+        self.sum_up(&counted);
+        self.hold_court(now, counted.following);
+        self.census.give_back(counted.readings, counted.places);
     }
 
     /// Whether cluster time had better not be formed yet: nobody may be the first by chance, and
@@ -217,7 +239,7 @@ impl Master {
     }
 
     /// Takes in a verdict on the member at `place`, or on ourselves where that is nowhere.
-    fn stand(&mut self, verdict: &Verdict, place: Option<Place>) {
+    pub(super) fn stand(&mut self, verdict: &Verdict, place: Option<Place>) {
         let Verdict { id, standing, offset: by, weight } = *verdict;
         let before = match place {
             None => {
@@ -228,7 +250,7 @@ impl Master {
                 // Who left while the others were asked has no standing any more.
                 let member = self.roster.get_mut(place).filter(|member| member.who.id == id);
                 let Some(member) = member else { return };
-                member.weight = weight;
+                member.weight = weight as f32;
                 std::mem::replace(&mut member.standing, standing)
             }
         };
@@ -251,36 +273,37 @@ impl Master {
     }
 
     /// Aims our own clock, which is a member's like any other.
-    fn aim(&mut self, now: Time<Local>, wheel: &Map<Local, Wheel>, readings: &[Reading]) {
-        let Some(map) = self.ensemble.for_master(wheel) else { return };
+    fn aim(&mut self, counted: &Counted) {
+        let now = counted.at;
+        let Some(map) = self.ensemble.for_master(&counted.wheel) else { return };
         if !std::mem::replace(&mut self.said.formed, true) {
-            let members = self.company().count() as u32 + 1;
+            let members = counted.reachable as u32 + 1;
             self.tell(Event::Formed { members });
         }
         let until = now + self.settings.interval.times(LASTS_INTERVALS);
         // Cluster time is a map of our own Local, with nothing on the way that could be wrong; but
         // where the others are is known no better than to them.
-        let bound = typical_bound(readings) + self.beyond_sight(now);
+        let bound = typical_bound(&counted.readings) + self.beyond_sight(now);
         let sigma = self.summary.map_or(bound, |summary| summary.spread.min(bound));
         let target = Target { map, sigma, bound, until };
         let publish: Output = self.steering.aim(now, target);
         self.pending.push_back(Pending::Output(publish));
     }
 
-    fn sum_up(&mut self, now: Time<Local>, readings: &[Reading], places: &[Place]) {
+    fn sum_up(&mut self, counted: &Counted) {
+        let Counted { at: now, readings, verdicts, .. } = counted;
+        let now = *now;
         let Some(cluster) = self.ensemble.cluster().copied() else { return };
-        let standing = |&place: &Place| self.roster.get(place).map(|member| member.standing);
-        let standings = std::iter::once(Some(self.standing)).chain(places.iter().map(standing));
         let offsets: Vec<_> = readings
             .iter()
-            .zip(standings)
-            .filter(|(_, standing)| *standing == Some(Standing::Counted))
+            .zip(verdicts)
+            .filter(|(_, verdict)| verdict.standing == Standing::Counted)
             .map(|(reading, _)| ahead_of(reading.shown, cluster.reads))
             .collect();
         let least = offsets.iter().min().copied().unwrap_or(Offset::ZERO);
         let greatest = offsets.iter().max().copied().unwrap_or(Offset::ZERO);
         let round = Round {
-            number: self.round,
+            number: counted.round,
             members: self.roster.len() as u32 + 1,
             reachable: readings.len() as u32,
             counted: offsets.len() as u32,

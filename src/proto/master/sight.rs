@@ -14,16 +14,17 @@ const APART: Rate = Rate::from_ppb(100.0);
 const SLOTS: u32 = 8;
 
 impl Master {
-    /// Once a round: looks whether more than half of the members are in sight.
-    pub(super) fn look_round(&mut self, now: Time<Local>) {
+    /// Once a round: looks whether more than half of the members are in sight, of which so many can be
+    /// reached.
+    pub(super) fn look_round(&mut self, now: Time<Local>, reachable: usize) {
         let known = self.roster.known() + 1;
-        let seen = self.company().count() + 1;
+        let seen = reachable + 1;
         let lost = 2 * seen <= known && known > 2;
         match (lost, self.out_of_sight) {
             (true, None) => {
                 let since = now - self.settings.interval.times(SLOTS);
                 self.out_of_sight = Some(since);
-                let (members, missing) = (known as u32, (known - seen) as u32);
+                let (members, missing) = (known as u32, known.saturating_sub(seen) as u32);
                 self.tell(Event::OutOfSight { members, missing });
             }
             (false, Some(_)) => {

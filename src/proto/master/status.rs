@@ -13,6 +13,9 @@ use crate::proto::track::Finding;
 /// Standbys that are told of.
 const MOST_STANDBYS: usize = 32;
 
+/// Bytes that a slave takes in a master's tables.
+const EACH: usize = Roster::EACH + Agenda::EACH + Ensemble::EACH + Census::EACH + Gate::EACH;
+
 impl Master {
     pub(super) fn track(&self, now: Time<Local>) -> Tracking {
         let summary = self.summary.map(|round| Summary {
@@ -34,8 +37,7 @@ impl Master {
     }
 
     pub(super) fn roster_size(&self) -> RosterSize {
-        let each = Roster::EACH + Agenda::EACH + Ensemble::EACH + Census::EACH + Gate::EACH;
-        RosterSize { slaves: self.roster.len(), most: self.settings.max_slaves, each }
+        RosterSize { slaves: self.roster.len(), most: self.settings.max_slaves, each: EACH }
     }
 
     fn state(&self) -> State {
@@ -54,7 +56,7 @@ impl Master {
 
     /// O(n), of thousands some ten microseconds.
     fn middle_round_trip(&self) -> Option<Span> {
-        let mut all: Vec<_> = self.company().filter_map(|(_, m)| m.least).collect();
+        let mut all: Vec<_> = self.company().filter_map(|(_, m)| m.least.get()).collect();
         let middle = all.len() / 2;
         (!all.is_empty()).then(|| *all.select_nth_unstable(middle).1)
     }
@@ -103,17 +105,17 @@ impl Master {
             standing: member.standing,
             variable: sigma.is_some_and(|sigma| sigma.times(DEVIATIONS) > tolerance),
             reach: member.reach,
-            heard: member.heard,
+            heard: member.heard.get(),
             offset,
             sigma: offset.and(sigma),
             bound: offset.and(estimate).map(|estimate| estimate.bound),
             rate: estimate.zip(cluster).map(|(e, rate)| e.wheel_rate.on_top_of(rate.reversed())),
             skew: estimate.map(|estimate| estimate.rate_sigma),
-            round_trip: member.least,
-            weight: (member.standing != Standing::Spare).then_some(member.weight),
-            stamps: member.heard.map(|_| member.stamps.main()),
+            round_trip: member.least.get(),
+            weight: (member.standing != Standing::Spare).then_some(member.weight.into()),
+            stamps: member.heard.get().map(|_| member.stamps.by_source().main()),
             authenticated: self.gate.is_keyed(),
-            steps: member.said.map_or(0, |said| said.steps),
+            steps: member.said().map_or(0, |said| said.steps),
         }
     }
 }
@@ -126,5 +128,24 @@ pub(super) fn found(who: &Who, finding: Finding) -> Option<Event> {
         Finding::Stepped(by) => Some(Event::LocalStepped { who: who(), by }),
         Finding::PathChanged(by) => Some(Event::PathChanged { who: who(), by, one_way: false }),
         Finding::OneWayChanged(by) => Some(Event::PathChanged { who: who(), by, one_way: true }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slave_takes_less_than_a_kibibyte() {
+        let parts = [
+            ("roster", Roster::EACH),
+            ("agenda", Agenda::EACH),
+            ("ensemble", Ensemble::EACH),
+            ("census", Census::EACH),
+            ("gate", Gate::EACH),
+        ];
+        let sum: usize = parts.iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(sum, EACH, "what stats says");
+        assert!(sum < 1_000, "{sum} bytes: {parts:?}");
     }
 }

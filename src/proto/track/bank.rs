@@ -6,7 +6,8 @@
 //! sense of Magill, 1965), and where a neighbour is clearly better the whole bank moves there. So
 //! it covers 13 decades of q with five filters, and follows temperature, load and jitter.
 
-use super::filter::{Filter, Way};
+use super::Source;
+use super::filter::{Filter, Root, Way};
 use super::law::Law;
 
 const FILTERS: usize = 5;
@@ -14,8 +15,11 @@ const FILTERS: usize = 5;
 const Q_STEP: f64 = 10.0;
 const PHI_STEP: f64 = 4.0;
 /// s²/s³: from the best oven to a crystal in a hair dryer. A quartz in an office: 1e-18.
-const Q_LIMITS: (f64, f64) = (1e-22, 1e-9);
-const Q_FIRST: f64 = 1e-17;
+const QS: [f64; 14] = [
+    1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9,
+];
+/// 1e-17.
+const Q_FIRST: u8 = 5;
 /// The stamps may prove better than their kind promises, by so much at most, or worse.
 const PHI_LEAST: f64 = 1.0 / 18.0;
 const PHI_GREATEST: f64 = 1e-3;
@@ -38,16 +42,66 @@ const SHUT_OUT: f64 = -30.0;
 /// Who sits opposite.
 const OPPOSITE: [usize; FILTERS] = [0, 2, 1, 4, 3];
 
+/// The bank at rest: what lives from one exchange to the next, in half of the room. What is kept in
+/// single precision is a difference or a root.
+#[derive(Debug, Clone)]
+pub(super) struct Resting {
+    /// Of the filter in the centre.
+    mean: [f64; 3],
+    /// The other means, minus that.
+    apart: [[f32; 3]; FILTERS - 1],
+    roots: [Root; FILTERS],
+    score: [f32; FILTERS],
+    /// Of all but the centre, which has the rest.
+    weight: [f32; FILTERS - 1],
+    stamps: Source,
+    q: u8,
+    phi: i8,
+}
+
+impl Resting {
+    pub(super) fn wake(&self) -> Bank {
+        let mut filters = [Filter { mean: self.mean, cov: [0.0; 6] }; FILTERS];
+        for (filter, apart) in filters[1..].iter_mut().zip(self.apart) {
+            for (mean, apart) in filter.mean.iter_mut().zip(apart) {
+                *mean += f64::from(apart);
+            }
+        }
+        for (filter, root) in filters.iter_mut().zip(&self.roots) {
+            filter.cov = root.squared();
+        }
+        let mut weight = [0.0; FILTERS];
+        for (weight, kept) in weight[1..].iter_mut().zip(self.weight) {
+            *weight = f64::from(kept);
+        }
+        weight[0] = 1.0 - weight[1..].iter().sum::<f64>();
+        let mut bank = Bank {
+            filters,
+            score: self.score.map(f64::from),
+            weight,
+            q: self.q,
+            phi: self.phi,
+            stamps: self.stamps,
+            blend: filters[0],
+            fit: 0.0,
+        };
+        bank.mix();
+        bank
+    }
+}
+
 /// The bank.
 #[derive(Debug, Clone)]
 pub(super) struct Bank {
     filters: [Filter; FILTERS],
     score: [f64; FILTERS],
     weight: [f64; FILTERS],
-    q: f64,
-    phi: f64,
-    /// The noise that the stamps' source promises.
-    promised: f64,
+    /// Which of the wanders is the centre's.
+    q: u8,
+    /// The centre's noise of the stamps, in steps from what their source promises.
+    phi: i8,
+    /// Whose stamps they were at the start.
+    stamps: Source,
     /// The mean of the filters.
     blend: Filter,
     /// How likely the observations were, in ln and together, since this was last taken.
@@ -55,17 +109,33 @@ pub(super) struct Bank {
 }
 
 impl Bank {
-    /// All filters in one state, for stamps that promise the noise `phi` (seconds).
-    pub(super) fn new(filter: Filter, phi: f64) -> Self {
+    /// All filters in one state, for stamps of this source.
+    pub(super) fn new(filter: Filter, stamps: Source) -> Self {
         Self {
             filters: [filter; FILTERS],
             score: [0.0; FILTERS],
             weight: [1.0 / FILTERS as f64; FILTERS],
             q: Q_FIRST,
-            phi,
-            promised: phi,
+            phi: 0,
+            stamps,
             blend: filter,
             fit: 0.0,
+        }
+    }
+
+    pub(super) fn rest(&self) -> Resting {
+        let centre = self.filters[0].mean;
+        Resting {
+            mean: centre,
+            apart: std::array::from_fn(|i| {
+                std::array::from_fn(|j| (self.filters[i + 1].mean[j] - centre[j]) as f32)
+            }),
+            roots: self.filters.map(|filter| Root::of(&filter.cov)),
+            score: self.score.map(|score| score as f32),
+            weight: std::array::from_fn(|i| self.weight[i + 1] as f32),
+            stamps: self.stamps,
+            q: self.q,
+            phi: self.phi,
         }
     }
 
@@ -76,15 +146,24 @@ impl Bank {
 
     /// Starts from another state, with what was learned of clock and stamps.
     pub(super) fn restart(&mut self, filter: Filter) {
-        *self = Self { q: self.q, phi: self.phi, ..Self::new(filter, self.promised) };
+        *self = Self { q: self.q, phi: self.phi, ..Self::new(filter, self.stamps) };
     }
 
     fn q_at(&self, place: usize) -> f64 {
-        self.q * step(Q_STEP, PLACES[place].0)
+        self.q() * step(Q_STEP, PLACES[place].0)
     }
 
     fn phi_at(&self, place: usize) -> f64 {
-        self.phi * step(PHI_STEP, PLACES[place].1)
+        self.centre_phi() * step(PHI_STEP, PLACES[place].1)
+    }
+
+    /// The noise that the stamps' source promises, in seconds.
+    fn promised(&self) -> f64 {
+        self.stamps.noise().as_secs_f64()
+    }
+
+    fn centre_phi(&self) -> f64 {
+        self.promised() * PHI_STEP.powi(self.phi.into())
     }
 
     /// The noise of the stamps as all filters together see it, in seconds.
@@ -95,17 +174,17 @@ impl Bank {
 
     /// The wander of the clock at present, in s²/s³.
     pub(super) fn q(&self) -> f64 {
-        self.q
+        QS[usize::from(self.q)]
     }
 
     /// Whether the stamps seem to be more than `times` noisier than their kind promises.
     pub(super) fn is_strange(&self, times: f64) -> bool {
-        self.phi > times * self.promised
+        self.centre_phi() > times * self.promised()
     }
 
-    /// Begins with this wander of the clock, in s²/s³.
+    /// Begins with this wander of the clock, in s²/s³, or the next one above it.
     pub(super) fn suppose(&mut self, q: f64) {
-        self.q = q;
+        self.q = QS.partition_point(|known| *known < q).min(QS.len() - 1) as u8;
     }
 
     /// The filters' mean, with the covariance of the mixture.
@@ -150,12 +229,13 @@ impl Bank {
         for score in &mut self.score {
             *score = (*score - best) * (1.0 - FORGET);
         }
-        let noisiest = most.clamp(PHI_STEP * self.promised, PHI_GREATEST);
+        let noisiest = most.clamp(PHI_STEP * self.promised(), PHI_GREATEST);
         if self.phi_at(NOISIER) > noisiest {
             self.score[NOISIER] = self.score[NOISIER].min(SHUT_OUT);
         }
-        let sum: f64 = self.score.iter().map(|score| score.exp()).sum();
-        self.weight = self.score.map(|score| score.exp() / sum);
+        let likely = self.score.map(f64::exp);
+        let sum: f64 = likely.iter().sum();
+        self.weight = likely.map(|likely| likely / sum);
         self.relocate(noisiest);
         self.mix();
     }
@@ -163,16 +243,17 @@ impl Bank {
     fn relocate(&mut self, noisiest: f64) {
         let beside = |a: &usize, b: &usize| self.score[*a].total_cmp(&self.score[*b]);
         let Some(to) = (1..FILTERS).max_by(beside) else { return };
-        let (q, phi) = (self.q_at(to), self.phi_at(to));
-        let allowed = (Q_LIMITS.0..=Q_LIMITS.1).contains(&q)
-            && phi >= self.promised * PHI_LEAST
-            && (phi <= noisiest || phi < self.phi);
+        let q = i32::from(self.q) + PLACES[to].0;
+        let phi = self.phi_at(to);
+        let allowed = (0..QS.len() as i32).contains(&q)
+            && phi >= self.promised() * PHI_LEAST
+            && (phi <= noisiest || phi < self.centre_phi());
         if !allowed || self.score[to] - self.score[0] <= MOVE {
             return;
         }
         let (centre, moved) =
             ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
-        (self.q, self.phi) = (q, phi);
+        (self.q, self.phi) = (q as u8, self.phi + PLACES[to].1 as i8);
         self.filters = [moved.0; FILTERS];
         self.score = [moved.1 - NEWCOMER; FILTERS];
         self.score[0] = moved.1;

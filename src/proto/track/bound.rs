@@ -28,12 +28,13 @@ pub(super) fn rho(sigma: f64) -> f64 {
 }
 
 /// Least and greatest offset of the slave, seconds on the track's base.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Corridor {
     least: f64,
     greatest: f64,
-    /// Where an exchange that the guards doubt says it is.
-    doubt: Option<(f64, f64)>,
+    /// Where an exchange that the guards doubt says it is. That is rare, and of many slaves most have
+    /// none.
+    doubt: Option<Box<(f64, f64)>>,
 }
 
 impl Corridor {
@@ -46,7 +47,7 @@ impl Corridor {
     pub(super) fn age(&mut self, t: f64, rate: f64, rho: f64) {
         self.least += (rate - rho) * t;
         self.greatest += (rate + rho) * t;
-        if let Some((least, greatest)) = &mut self.doubt {
+        if let Some((least, greatest)) = self.doubt.as_deref_mut() {
             *least += (rate - rho) * t;
             *greatest += (rate + rho) * t;
         }
@@ -66,22 +67,25 @@ impl Corridor {
     /// An exchange that may be wrong, or may be the first after a step: until that is clear both
     /// count.
     pub(super) fn doubt(&mut self, forth: f64, back: f64) {
-        let (least, greatest) = self.doubt.unwrap_or((-back, forth));
-        self.doubt = Some((least.min(-back), greatest.max(forth)));
+        let (least, greatest) = &mut **self.doubt.get_or_insert_with(|| Box::new((-back, forth)));
+        (*least, *greatest) = (least.min(-back), greatest.max(forth));
     }
 
     /// Moves with the base.
     pub(super) fn shift(&mut self, by: f64) {
         self.least += by;
         self.greatest += by;
-        self.doubt = self.doubt.map(|(least, greatest)| (least + by, greatest + by));
+        if let Some((least, greatest)) = self.doubt.as_deref_mut() {
+            *least += by;
+            *greatest += by;
+        }
     }
 
     /// The greatest error that an offset of `value` may have.
     pub(super) fn error_of(&self, value: f64) -> f64 {
         let (mut least, mut greatest) = (self.least, self.greatest);
-        if let Some((l, g)) = self.doubt {
-            (least, greatest) = (least.min(l), greatest.max(g));
+        if let Some((l, g)) = self.doubt.as_deref() {
+            (least, greatest) = (least.min(*l), greatest.max(*g));
         }
         (greatest - value).max(value - least).max(0.0)
     }

@@ -4,14 +4,15 @@ use super::rival::{Rival, Verdict};
 use super::{Exchange, Finding, Flywheel, State, Track};
 
 impl Track {
-    /// Lets a rival prove itself where there is one, and begins with another when it is time.
+    /// Lets a rival of `state` prove itself where there is one, and begins with another when it is
+    /// time. Gives the state that goes on.
     pub(super) fn challenge(
         &mut self,
         exchange: &Exchange,
         wheel: &mut Flywheel,
         finding: Finding,
-    ) {
-        let Some(state) = &mut self.state else { return };
+        mut state: State,
+    ) -> State {
         let fit = state.bank.take_fit();
         // What happens to the clock or to the path is the guards' affair. But what seems to be one way
         // that got longer may be the clock, and then the rival knows better.
@@ -22,15 +23,11 @@ impl Track {
         match self.rival.take() {
             None => {
                 let early = due > state.rivals && Rival::may_come(state.exchanges);
-                let wanted = early || Rival::may_be_restless(state);
-                if let Some(room) = wheel.rooms.take().filter(|_| wanted) {
+                let wanted = early || Rival::may_be_restless(&state);
+                if let Some(room) = wanted.then(|| wheel.rooms.take()).flatten() {
                     state.rivals = due;
                     let home = wheel.home(exchange.middle());
-                    let mut rival = Rival::new(state, exchange, &home, room);
-                    if !early {
-                        rival.suppose_restless();
-                    }
-                    self.rival = Some(rival);
+                    self.rival = Some(Rival::new(&state, exchange, &home, room, !early));
                 }
             }
             Some(rival) => {
@@ -40,11 +37,12 @@ impl Track {
                     Verdict::Open(rival) => self.rival = Some(rival),
                     Verdict::Won(better) => {
                         let (exchanges, rivals) = (state.exchanges, state.rivals);
-                        *state = State { exchanges, rivals, ..better.into_state() };
+                        state = State { exchanges, rivals, ..better.into_state() };
                     }
                     Verdict::Lost => {}
                 }
             }
         }
+        state
     }
 }

@@ -76,17 +76,19 @@ pub(super) enum Ruling {
     Changed(Change),
 }
 
+/// Residuals in a row. Single precision: of what is counted here a part in a million is nothing.
 #[derive(Debug, Clone, Copy, Default)]
 struct Run {
     n: u32,
-    least: f64,
-    sum: f64,
+    least: f32,
+    sum: f32,
     /// The least residual of the other way meanwhile.
-    other: f64,
+    other: f32,
 }
 
 impl Run {
     fn add(&mut self, nu: f64, other: f64) {
+        let (nu, other) = (nu as f32, other as f32);
         let first = Run { n: 1, least: nu, sum: nu, other };
         if self.n == 0 || self.n >= LONGEST_RUN {
             *self = first;
@@ -96,7 +98,7 @@ impl Run {
         self.least = self.least.min(nu);
         self.sum += nu;
         self.other = self.other.min(other);
-        if self.least < LEAST_OF_MEAN * self.mean() {
+        if self.least() < LEAST_OF_MEAN * self.mean() {
             *self = first;
         }
     }
@@ -104,28 +106,32 @@ impl Run {
     /// One way alone got longer, unless the other got shorter by as much: then it is the clock.
     fn alone(&self, way: Way) -> Change {
         let by = self.longer();
-        if self.other < -EARLY_PART * by {
+        if f64::from(self.other) < -EARLY_PART * by {
             return Change::Lag { by };
         }
         Change::OneWay { way, by, doubt: self.doubt() }
     }
 
+    fn least(&self) -> f64 {
+        f64::from(self.least)
+    }
+
     fn mean(&self) -> f64 {
-        self.sum / f64::from(self.n.max(1))
+        f64::from(self.sum) / f64::from(self.n.max(1))
     }
 
     /// n·min/mean.
     fn proof(&self) -> f64 {
-        if self.sum > 0.0 { f64::from(self.n).powi(2) * self.least / self.sum } else { 0.0 }
+        if self.sum > 0.0 { f64::from(self.n) * self.least() / self.mean() } else { 0.0 }
     }
 
     /// How much longer the way is: the least is still a queue's share too late.
     fn longer(&self) -> f64 {
-        self.least - self.doubt()
+        self.least() - self.doubt()
     }
 
     fn doubt(&self) -> f64 {
-        (self.mean() - self.least) / f64::from(self.n.max(1))
+        (self.mean() - self.least()) / f64::from(self.n.max(1))
     }
 }
 

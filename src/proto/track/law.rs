@@ -45,7 +45,44 @@ pub(super) struct Law {
     sum: [f64; 2],
 }
 
+/// A law at rest, in single precision: what it learns is no surer than one part in a thousand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Resting {
+    scale: [f32; 2],
+    /// Of the long one; its share in the law is this within limits, the other's the rest.
+    share: f32,
+    sum: [f32; 2],
+    weight: f32,
+}
+
+impl Resting {
+    pub(super) fn wake(&self) -> Law {
+        let share = f64::from(self.share);
+        Law {
+            scale: self.scale.map(f64::from),
+            long: share.clamp(SHARE.0, SHARE.1),
+            weight: f64::from(self.weight),
+            share: [1.0 - share, share],
+            sum: self.sum.map(f64::from),
+        }
+    }
+
+    /// As [`Law::scale`].
+    pub(super) fn scale(&self) -> f64 {
+        f64::from(self.scale[0])
+    }
+}
+
 impl Law {
+    pub(super) fn rest(&self) -> Resting {
+        Resting {
+            scale: self.scale.map(|scale| scale as f32),
+            share: self.share[1] as f32,
+            sum: self.sum.map(|sum| sum as f32),
+            weight: self.weight as f32,
+        }
+    }
+
     /// A first guess of the everyday scale, in seconds.
     pub(super) fn new(scale: f64) -> Self {
         let scale = [scale, scale * FIRST_APART];

@@ -17,6 +17,7 @@ mod filter;
 mod guard;
 mod law;
 mod normal;
+mod resting;
 mod rival;
 mod warm;
 mod wheel;
@@ -27,12 +28,14 @@ pub use estimate::Estimate;
 use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
+use resting::Resting;
 use rival::Rival;
 pub use warm::Prior;
-pub use wheel::{Flywheel, Wheel};
+pub use wheel::{Flywheel, Turn, Wheel};
 use wheel::{Home, Witness};
 
 use super::exchange::{Exchange, Source};
+use super::sparing::SparingRate;
 use crate::time::{Local, Offset, Rate, Span, Time};
 
 /// Deviation of an unknown clock's rate: ±100 ppm between two of them.
@@ -77,13 +80,13 @@ const LATE: f64 = 2.0;
 /// Smoothing of the mean round trip, once there are as many.
 const ROUND_TRIP_GAIN: f64 = 1.0 / 64.0;
 /// A second step within so many exchanges is none: the rate is not what it was taken for.
-const STEP_AGAIN: u32 = 64;
+const STEP_AGAIN: u8 = 64;
 /// So many deviations early, the rate is in doubt: a crystal that was touched, a fan that started.
 const STARTLE: f64 = 6.0;
 /// A one-way change that ends within so many scales of where it began has ended.
 const SAME_PATH: f64 = 4.0;
 /// A slave may speak on the master's own clock after so many exchanges in order.
-const TRUSTED: u32 = 32;
+const TRUSTED: u8 = 32;
 /// The first guess: the floor is so much of half the round trip, the queue the rest.
 const FLOOR_GUESS: f64 = 0.7;
 /// The first guess of the queues' scale, in halves of the round trip. Rather too much: a filter
@@ -141,7 +144,8 @@ struct Sample {
     worse: [f64; 2],
 }
 
-#[derive(Debug, Clone)]
+/// What is known, ready to be worked with; else it is a [`Resting`].
+#[derive(Debug)]
 struct State {
     at: Time<Local>,
     /// Subtracted from slave − wheel and slave − master alike; the rest is in the filters.
@@ -162,25 +166,25 @@ struct State {
     exchanges: u32,
     /// It began with what another master knew.
     warm: bool,
-    /// Exchanges in order since the last that was not.
-    in_order: u32,
+    /// Exchanges in order since the last that was not, as far as it matters.
+    in_order: u8,
     /// The longest of the latest times between two exchanges, seconds: what shows now may have
     /// begun so long ago.
     beat: f64,
-    /// Exchanges since the clock stepped, as far as is known.
-    since_step: u32,
+    /// Exchanges since the clock stepped, as far as is known and matters.
+    since_step: u8,
     noise: Source,
     /// Rivals that have come, or were not let in.
     rivals: u8,
 }
 
-/// Follows one slave's Local. About 1 KiB.
+/// Follows one slave's Local. Less than half a KiB.
 #[derive(Debug, Clone, Default)]
 pub struct Track {
-    prior_rate: Option<Rate>,
+    prior_rate: SparingRate,
     /// What another master knew; until the track knows better itself.
     warm: Option<Box<Prior>>,
-    state: Option<State>,
+    state: Option<Resting>,
     rival: Option<Box<Rival>>,
     witness: Witness,
 }
@@ -188,7 +192,7 @@ pub struct Track {
 impl Track {
     /// A track that knows nothing but, perhaps, the rate of the slave's Local against ours.
     pub fn new(prior_rate: Option<Rate>) -> Self {
-        Self { prior_rate, ..Self::default() }
+        Self { prior_rate: prior_rate.into(), ..Self::default() }
     }
 
     /// Takes an exchange in. Exchanges come in the order of their polls; one that is older than
@@ -196,17 +200,27 @@ impl Track {
     pub fn observe(&mut self, exchange: &Exchange, wheel: &mut Flywheel) -> Taken {
         let at = exchange.middle();
         wheel.advance(at);
-        let home = wheel.home(at);
-        let Some(state) = &mut self.state else {
-            let rate = self.prior_rate.map(|rate| (rate.as_ratio() + home.rate, RATE_REMEMBERED));
-            return self.start(exchange, wheel, rate);
-        };
+        match self.state.take() {
+            None => {
+                let rate = self.prior_rate(&wheel.home(at), RATE_REMEMBERED);
+                self.start(exchange, wheel, None, rate)
+            }
+            Some(resting) => self.go_on(exchange, wheel, resting.wake()),
+        }
+    }
+
+    /// The rate that the slave's Local may have against the wheel, known to ± `sigma`.
+    fn prior_rate(&self, home: &Home, sigma: f64) -> Option<(f64, f64)> {
+        self.prior_rate.get().map(|rate| (rate.as_ratio() + home.rate, sigma))
+    }
+
+    fn go_on(&mut self, exchange: &Exchange, wheel: &mut Flywheel, mut state: State) -> Taken {
         let sample = state.sample(exchange);
-        let silent = (at - state.at).as_secs_f64();
+        let silent = (sample.at - state.at).as_secs_f64();
         // With a long history a short round trip may as well be a wrong stamp: the guards decide.
         let young = state.exchanges < HISTORY;
         if young && state.rivals(&sample) {
-            return self.start(exchange, wheel, None);
+            return self.start(exchange, wheel, Some(state), None);
         }
         if !young {
             self.warm = None;
@@ -214,23 +228,24 @@ impl Track {
         if silent > STALE {
             let (rate, variance) = (state.bank.blend().mean[1], state.bank.blend().cov[3]);
             let sigma = if young { RATE_UNKNOWN } else { variance.max(0.0).sqrt().max(RATE_KEPT) };
-            return self.start(exchange, wheel, Some((rate, sigma)));
+            return self.start(exchange, wheel, Some(state), Some((rate, sigma)));
         }
         let taken = state.take(&sample, wheel, &mut self.witness);
         if state.bank.blend().mean[1].abs() > RATE_GREATEST {
-            let rate = self.prior_rate.map(|rate| (rate.as_ratio() + home.rate, RATE_UNKNOWN));
-            return self.start(exchange, wheel, rate);
+            let rate = self.prior_rate(&wheel.home(sample.at), RATE_UNKNOWN);
+            return self.start(exchange, wheel, Some(state), rate);
         }
         match taken.finding {
             // What changed is that the floor was not known.
             Finding::PathChanged(_) | Finding::OneWayChanged(_) if young => {
-                self.start(exchange, wheel, None)
+                self.start(exchange, wheel, Some(state), None)
             }
             Finding::Stepped(_) if std::mem::take(&mut state.since_step) < STEP_AGAIN => {
-                self.start(exchange, wheel, None)
+                self.start(exchange, wheel, Some(state), None)
             }
             finding => {
-                self.challenge(exchange, wheel, finding);
+                let state = self.challenge(exchange, wheel, finding, state);
+                self.state = Some(state.rest());
                 taken
             }
         }
@@ -238,39 +253,17 @@ impl Track {
 
     /// What is known for the instant `at`; nothing before the first exchange.
     pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
-        let state = self.state.as_ref()?;
-        let home = wheel.home(at);
-        let blend = state.bank.blend();
-        let t = (at - state.at).as_secs_f64();
-        let (x, y) = (blend.mean[0] + blend.mean[1] * t, blend.mean[1]);
-        let age = t.abs();
-        let variance = blend.cov[0]
-            + age * (2.0 * blend.cov[1].abs() + age * blend.cov[3])
-            + state.bank.q() * age.powi(3) / 3.0;
-        let excess = state.laws.iter().map(Law::scale).sum();
-        let variance = bound::variance(variance, excess, state.bank.phi(), state.one_way());
-        let rate_sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
-        let mut corridor = state.corridor;
-        let rate_bound = state.rate_bound(rate_sigma);
-        corridor.age(age, (y - home.rate) * t.signum(), rate_bound);
-        let relative = x - home.deviation;
-        let stamps = state.noise.noise().as_secs_f64() + 1e-9;
-        let wheel_offset = state.base + Offset::from_secs_f64(x);
-        Some(Estimate {
-            at,
-            offset: wheel_offset - Offset::from_secs_f64(home.deviation),
-            rate: Rate::from_ratio(y - home.rate),
-            wheel_offset,
-            // y is per second of our Local, of which the wheel makes 1 − rate.
-            wheel_rate: Rate::from_ratio(y / (1.0 - home.rate)),
-            sigma: Span::from_secs_f64(variance.max(0.0).sqrt()),
-            rate_sigma: Rate::from_ratio(rate_sigma),
-            rate_bound: Rate::from_ratio(rate_bound),
-            bound: Span::from_secs_f64(corridor.error_of(relative) + stamps),
-        })
+        self.state.as_ref().map(|state| state.estimate(at, wheel))
     }
 
-    fn start(&mut self, exchange: &Exchange, wheel: &Flywheel, rate: Option<(f64, f64)>) -> Taken {
+    /// Begins, after `before` anew.
+    fn start(
+        &mut self,
+        exchange: &Exchange,
+        wheel: &Flywheel,
+        before: Option<State>,
+        rate: Option<(f64, f64)>,
+    ) -> Taken {
         self.rival = None;
         let at = exchange.middle();
         let home = wheel.home(at);
@@ -285,15 +278,15 @@ impl Track {
         };
         self.warm = self.warm.take().filter(|prior| prior.pour(&mut filter, exchange, &home));
         let noise = source.noise().as_secs_f64();
-        let bank = match self.state.take() {
+        let bank = match before {
             Some(State { mut bank, .. }) => {
                 bank.restart(filter);
                 bank
             }
-            None => Bank::new(filter, noise),
+            None => Bank::new(filter, source),
         };
         let law = Law::new((LATE_GUESS * half).max(noise));
-        self.state = Some(State {
+        let state = State {
             at,
             base: exchange.offset(),
             bank,
@@ -309,20 +302,17 @@ impl Track {
             warm: self.warm.is_some(),
             in_order: 0,
             beat: SHORTEST,
-            since_step: u32::MAX,
+            since_step: u8::MAX,
             noise: source,
             rivals: 0,
-        });
+        };
+        self.state = Some(state.rest());
         let noise = Noise { forward: Span::ZERO, backward: Span::ZERO };
         Taken { noise, finding: Finding::Started }
     }
 }
 
 impl State {
-    fn one_way(&self) -> f64 {
-        (self.skew[0] - self.skew[1]).abs()
-    }
-
     fn sample(&mut self, exchange: &Exchange) -> Sample {
         let base = self.base;
         let (forth, back) = (exchange.forward_source(), exchange.backward_source());
@@ -408,12 +398,8 @@ impl State {
         Taken { noise: Noise { forward, backward }, finding }
     }
 
-    /// The most by which a rate of this deviation may be wrong. What a young filter says of itself, or
-    /// was remembered from before, has yet to prove itself.
     fn rate_bound(&self, sigma: f64) -> f64 {
-        let unproven = 1.0 - f64::from(self.exchanges) / f64::from(HISTORY);
-        let unproven = if self.warm { 0.0 } else { unproven.max(0.0) };
-        rho(sigma).max(RATE_UNPROVEN * unproven)
+        rate_bound(sigma, self.exchanges, self.warm)
     }
 
     /// How far the mean round trip moves for another. The odd one that is held up for long moves it
@@ -502,4 +488,13 @@ impl State {
             self.corridor.shift(-whole.as_secs_f64());
         }
     }
+}
+
+/// The most by which a rate of this deviation may be wrong. What a filter says of itself that is
+/// young, by so many exchanges, or what was remembered from before, has yet to prove itself; what
+/// another master knew has done so.
+fn rate_bound(sigma: f64, exchanges: u32, warm: bool) -> f64 {
+    let unproven = 1.0 - f64::from(exchanges) / f64::from(HISTORY);
+    let unproven = if warm { 0.0 } else { unproven.max(0.0) };
+    rho(sigma).max(RATE_UNPROVEN * unproven)
 }

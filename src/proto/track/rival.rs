@@ -15,6 +15,7 @@ use super::bound::Corridor;
 use super::filter::Filter;
 use super::guard::Guard;
 use super::law::Law;
+use super::resting::Resting;
 use super::wheel::{Home, Witness};
 use super::{Exchange, Flywheel, LEAST_ROUND_TRIP, RATE_REMEMBERED, State};
 
@@ -42,7 +43,7 @@ const MOST: f64 = 3.0;
 
 #[derive(Debug, Clone)]
 pub(super) struct Rival {
-    state: State,
+    state: Resting,
     age: u32,
     lead: f64,
     /// Held while it lives.
@@ -113,18 +114,20 @@ impl Rival {
         strange && of.exchanges.is_multiple_of(TRIES)
     }
 
-    /// It begins by taking the clock to be restless.
-    pub(super) fn suppose_restless(&mut self) {
-        self.state.bank.suppose(RESTLESS);
-    }
-
     /// The state that is better.
     pub(super) fn into_state(self) -> State {
-        self.state
+        self.state.wake()
     }
 
-    /// Begins at `exchange` with what `of` knows without a filter, and with its rate.
-    pub(super) fn new(of: &State, exchange: &Exchange, home: &Home, room: Room) -> Box<Self> {
+    /// Begins at `exchange` with what `of` knows without a filter, and with its rate; where it is to
+    /// be `restless` it takes the clock to be so.
+    pub(super) fn new(
+        of: &State,
+        exchange: &Exchange,
+        home: &Home,
+        room: Room,
+        restless: bool,
+    ) -> Box<Self> {
         let floor = of.least_round_trip / 2.0;
         let scale = (of.mean_round_trip - of.least_round_trip).max(LEAST_ROUND_TRIP) / 2.0;
         let half = exchange.round_trip().as_secs_f64().max(LEAST_ROUND_TRIP) / 2.0;
@@ -133,18 +136,22 @@ impl Rival {
             mean: [home.deviation, of.bank.blend().mean[1], floor],
             cov: [doubt * doubt, 0.0, 0.0, RATE_REMEMBERED.powi(2), 0.0, scale * scale],
         };
+        let mut bank = Bank::new(filter, of.noise);
+        if restless {
+            bank.suppose(RESTLESS);
+        }
         let state = State {
             base: exchange.offset(),
-            bank: Bank::new(filter, of.noise.noise().as_secs_f64()),
+            bank,
             laws: [Law::new(scale); 2],
             guard: Guard::default(),
             corridor: Corridor::new(half, half),
             early: of.mean_round_trip,
             skew: [0.0; 2],
             exchanges: 1,
-            ..of.clone()
+            ..*of
         };
-        Box::new(Self { state, age: 0, lead: 0.0, _room: room })
+        Box::new(Self { state: state.rest(), age: 0, lead: 0.0, _room: room })
     }
 
     /// Takes the exchange in that the track in use found `fit` likely.
@@ -154,10 +161,12 @@ impl Rival {
         wheel: &mut Flywheel,
         fit: f64,
     ) -> Verdict {
-        let sample = self.state.sample(exchange);
+        let mut state = self.state.clone().wake();
+        let sample = state.sample(exchange);
         // A witness that the wheel does not know is not heard.
-        self.state.take(&sample, wheel, &mut Witness::unheard());
-        let own = self.state.bank.take_fit();
+        state.take(&sample, wheel, &mut Witness::unheard());
+        let own = state.bank.take_fit();
+        self.state = state.rest();
         self.age += 1;
         if self.age > LEARNS {
             self.lead += (own - fit).clamp(-MOST, MOST);

@@ -28,7 +28,7 @@ pub struct Prior {
 impl Track {
     /// A track that begins with what another master knew.
     pub fn warm(prior: Prior) -> Self {
-        Self { prior_rate: Some(prior.rate), warm: Some(Box::new(prior)), ..Self::default() }
+        Self { prior_rate: Some(prior.rate).into(), warm: Some(Box::new(prior)), ..Self::default() }
     }
 }
 

@@ -47,39 +47,63 @@ const LONGEST: f64 = 1_000.0;
 const COMPANY: usize = 3;
 
 /// A slave's scores count after so many exchanges.
-const HEARD: u32 = 32;
+const HEARD: u8 = 32;
+
+/// No round has this number.
+const NEVER: u32 = u32::MAX;
 
 /// What one slave says of the wheel's filters.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Witness {
-    score: [f64; FILTERS],
-    heard: u32,
+    score: [f32; FILTERS],
     /// The wheel's round in which it last counted.
-    round: u64,
+    round: u32,
+    /// Exchanges, as far as it matters.
+    heard: u8,
 }
 
 impl Witness {
     /// One that never counts.
     pub(super) fn unheard() -> Self {
-        Self { round: u64::MAX, ..Self::default() }
+        Self { round: NEVER, ..Self::default() }
     }
 
     fn beyond(&self, place: usize) -> f64 {
-        self.score[place] - self.score[0]
+        f64::from(self.score[place]) - f64::from(self.score[0])
     }
 
     /// The bank has moved to `place`.
     fn moved(&mut self, place: usize, newcomer: f64) {
         let (centre, there) = (self.score[0], self.score[place]);
-        self.score = [there, there - newcomer, there - newcomer];
+        let behind = there - newcomer as f32;
+        self.score = [there, behind, behind];
         self.score[3 - place] = centre;
     }
 
     /// The exchange is complete.
     pub(super) fn close(&mut self) {
         self.heard = self.heard.saturating_add(1);
-        let best = self.score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        self.score = self.score.map(|score| (score - best) * (1.0 - FORGET));
+        let best = self.score.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let fade = |score: f32| (f64::from(score - best) * (1.0 - FORGET)) as f32;
+        self.score = self.score.map(fade);
+    }
+}
+
+/// The wheel's filters have moved.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    to: usize,
+    newcomer: f64,
+    round: u32,
+}
+
+impl Turn {
+    /// What `track` says of the filters it says of those that they are now.
+    pub fn tell(&self, track: &mut Track) {
+        let witness = &mut track.witness;
+        if witness.round == self.round && witness.heard >= HEARD {
+            witness.moved(self.to, self.newcomer);
+        }
     }
 }
 
@@ -110,7 +134,10 @@ pub struct Flywheel {
     at: Option<Time<Local>>,
     turns: bool,
     /// Rounds that were judged.
-    round: u64,
+    round: u32,
+    /// Tracks that were asked for the next one, and what those say that have something to say.
+    asked: usize,
+    heard: Vec<[f64; 2]>,
     /// For the rivals of all tracks.
     pub(super) rooms: Rooms,
 }
@@ -124,6 +151,8 @@ impl Default for Flywheel {
             at: None,
             turns: false,
             round: 0,
+            asked: 0,
+            heard: Vec::new(),
             rooms: Rooms::default(),
         }
     }
@@ -144,37 +173,50 @@ impl Flywheel {
         Self::default()
     }
 
-    /// Hears once a round the tracks of all slaves that are reachable and count. With three and
-    /// more the wheel turns by itself, below that it keeps its last rate against Local. O(n).
-    pub fn judge<'a>(&mut self, tracks: impl Iterator<Item = &'a mut Track>) {
-        let last = self.round;
-        self.round += 1;
-        let mut witnesses: Vec<_> = tracks.map(|track| &mut track.witness).collect();
-        for witness in &mut witnesses {
-            if witness.round != last {
-                **witness = Witness::default();
-            }
-            witness.round = self.round;
+    /// Asks the track of a slave that is reachable and counts, once before each round is judged.
+    pub fn ask(&mut self, track: &mut Track) {
+        let (last, next) = (self.round, self.next_round());
+        let witness = &mut track.witness;
+        if witness.round != last && witness.round != next {
+            *witness = Witness::default();
         }
-        self.rooms.set_tracks(witnesses.len());
-        let turns = witnesses.len() >= COMPANY;
+        witness.round = next;
+        self.asked += 1;
+        if witness.heard >= HEARD {
+            self.heard.push([witness.beyond(1), witness.beyond(2)]);
+        }
+    }
+
+    /// Judges the round by the tracks that were asked. With three and more the wheel turns by itself,
+    /// below that it keeps its last rate against Local. Where it says how it has turned, all of them
+    /// must be told. O(n).
+    pub fn judge(&mut self) -> Option<Turn> {
+        let asked = std::mem::take(&mut self.asked);
+        let heard = std::mem::take(&mut self.heard);
+        self.round = self.next_round();
+        self.rooms.set_tracks(asked);
+        let turns = asked >= COMPANY;
         if self.turns && !turns {
             let blend = self.blend();
             self.filters = [Filter { mean: blend.mean, cov: [0.0; 3] }; FILTERS];
         }
         self.turns = turns;
-        witnesses.retain(|witness| witness.heard >= HEARD);
-        if turns && witnesses.len() >= COMPANY {
-            self.weigh(&mut witnesses);
-        }
+        let turn = if turns && heard.len() >= COMPANY { self.weigh(&heard) } else { None };
+        self.heard = heard;
+        self.heard.clear();
+        turn
+    }
+
+    fn next_round(&self) -> u32 {
+        (self.round + 1) % NEVER
     }
 
     /// Weighs the filters anew: each is as likely as it is to the median slave, with the evidence
-    /// of all.
-    fn weigh(&mut self, witnesses: &mut [&mut Witness]) {
-        let n = witnesses.len() as f64;
-        let beyond = [0, 1, 2]
-            .map(|place| n * middle(witnesses.iter().map(|w| w.beyond(place))).unwrap_or(0.0));
+    /// of all, who say how much likelier than the centre each neighbour is.
+    fn weigh(&mut self, heard: &[[f64; 2]]) -> Option<Turn> {
+        let n = heard.len() as f64;
+        let median = |i: usize| n * middle(heard.iter().map(|beyond| beyond[i])).unwrap_or(0.0);
+        let beyond = [0.0, median(0), median(1)];
         let best = beyond.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let likely = beyond.map(|beyond| (beyond - best).exp());
         let sum: f64 = likely.iter().sum();
@@ -182,15 +224,13 @@ impl Flywheel {
         let to = if beyond[1] > beyond[2] { 1 } else { 2 };
         let q = self.q_at(to);
         if !(Q_LIMITS.0..=Q_LIMITS.1).contains(&q) || beyond[to] <= MOVE {
-            return;
+            return None;
         }
         self.q = q;
         let centre = self.filters[0];
         self.filters = [self.filters[to]; FILTERS];
         self.filters[3 - to] = centre;
-        for witness in witnesses {
-            witness.moved(to, NEWCOMER / n);
-        }
+        Some(Turn { to, newcomer: NEWCOMER / n, round: self.round })
     }
 
     /// The wheel as the master's Local tells it round the instant `at`.
@@ -259,7 +299,7 @@ impl Flywheel {
         (way, law, phi): (Way, &Law, f64),
         (nu, m, s): (f64, f64, f64),
     ) {
-        if !self.turns || witness.round != self.round {
+        if !self.turns || ![self.round, self.next_round()].contains(&witness.round) {
             return;
         }
         let mut likely = [0.0; FILTERS];
@@ -277,7 +317,7 @@ impl Flywheel {
         }
         let best = likely.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for (score, likely) in witness.score.iter_mut().zip(likely) {
-            *score += (likely - best).max(WORST);
+            *score += (likely - best).max(WORST) as f32;
         }
     }
 }

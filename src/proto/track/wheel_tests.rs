@@ -76,7 +76,10 @@ fn run(lie: Lie, liars: usize, seed: u64) -> (Vec<f64>, f64) {
             let begin = second + i as f64 * 0.15;
             (0..BURST).for_each(|n| slave.exchange(begin + f64::from(n) * 2e-3, lie, &mut wheel));
         }
-        wheel.judge(slaves.iter_mut().map(|slave| &mut slave.track));
+        slaves.iter_mut().for_each(|slave| wheel.ask(&mut slave.track));
+        if let Some(turn) = wheel.judge() {
+            slaves.iter_mut().for_each(|slave| turn.tell(&mut slave.track));
+        }
         second += 1.0;
         if second > THEN {
             rates.push(wheel.home(Time::from_nanos(nanos(second))).rate);

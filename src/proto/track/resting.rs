@@ -1,0 +1,118 @@
+//! A track at rest: what of its state lives from one exchange to the next, in half of the room.
+//!
+//! A master has a track for each slave and works with one of them at a time. So this is what counts:
+//! the bank as differences and roots ([`bank`](super::bank)), what is learned in single precision.
+//! Whatever two clocks are compared by stays whole.
+
+use super::bound::{self, Corridor};
+use super::guard::Guard;
+use super::wheel::Flywheel;
+use super::{Estimate, Local, Offset, Rate, Source, Span, State, Time, bank, law, rate_bound};
+
+/// See the fields of [`State`].
+#[derive(Debug, Clone)]
+pub(super) struct Resting {
+    at: Time<Local>,
+    base: Offset,
+    bank: bank::Resting,
+    laws: [law::Resting; 2],
+    guard: Guard,
+    corridor: Corridor,
+    least_round_trip: f32,
+    mean_round_trip: f32,
+    early: f32,
+    skew: [f32; 2],
+    beat: f32,
+    exchanges: u32,
+    rival: u8,
+    in_order: u8,
+    since_step: u8,
+    rivals: u8,
+    warm: bool,
+    noise: Source,
+}
+
+impl State {
+    pub(super) fn rest(self) -> Resting {
+        Resting {
+            at: self.at,
+            base: self.base,
+            bank: self.bank.rest(),
+            laws: self.laws.map(|law| law.rest()),
+            guard: self.guard,
+            corridor: self.corridor,
+            least_round_trip: self.least_round_trip as f32,
+            mean_round_trip: self.mean_round_trip as f32,
+            early: self.early as f32,
+            skew: self.skew.map(|skew| skew as f32),
+            beat: self.beat as f32,
+            exchanges: self.exchanges,
+            rival: self.rival,
+            in_order: self.in_order,
+            since_step: self.since_step,
+            rivals: self.rivals,
+            warm: self.warm,
+            noise: self.noise,
+        }
+    }
+}
+
+impl Resting {
+    pub(super) fn wake(self) -> State {
+        State {
+            at: self.at,
+            base: self.base,
+            bank: self.bank.wake(),
+            laws: self.laws.map(|law| law.wake()),
+            guard: self.guard,
+            corridor: self.corridor,
+            least_round_trip: self.least_round_trip.into(),
+            mean_round_trip: self.mean_round_trip.into(),
+            early: self.early.into(),
+            rival: self.rival,
+            skew: self.skew.map(f64::from),
+            exchanges: self.exchanges,
+            warm: self.warm,
+            in_order: self.in_order,
+            beat: self.beat.into(),
+            since_step: self.since_step,
+            noise: self.noise,
+            rivals: self.rivals,
+        }
+    }
+
+    /// What is known for the instant `at`.
+    pub(super) fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Estimate {
+        let home = wheel.home(at);
+        let bank = self.bank.wake();
+        let blend = bank.blend();
+        let t = (at - self.at).as_secs_f64();
+        let (x, y) = (blend.mean[0] + blend.mean[1] * t, blend.mean[1]);
+        let age = t.abs();
+        let variance = blend.cov[0]
+            + age * (2.0 * blend.cov[1].abs() + age * blend.cov[3])
+            + bank.q() * age.powi(3) / 3.0;
+        let excess = self.laws.iter().map(law::Resting::scale).sum();
+        let one_way = f64::from((self.skew[0] - self.skew[1]).abs());
+        let variance = bound::variance(variance, excess, bank.phi(), one_way);
+        let rate_sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
+        let rate_bound = rate_bound(rate_sigma, self.exchanges, self.warm);
+        let mut corridor = self.corridor.clone();
+        corridor.age(age, (y - home.rate) * t.signum(), rate_bound);
+        let relative = x - home.deviation;
+        let stamps = self.noise.noise().as_secs_f64() + 1e-9;
+        let wheel_offset = self.base + Offset::from_secs_f64(x);
+        Estimate {
+            at,
+            offset: wheel_offset - Offset::from_secs_f64(home.deviation),
+            rate: Rate::from_ratio(y - home.rate),
+            wheel_offset,
+            // y is per second of our Local, of which the wheel makes 1 − rate.
+            wheel_rate: Rate::from_ratio(y / (1.0 - home.rate)),
+            sigma: Span::from_secs_f64(variance.max(0.0).sqrt()),
+            rate_sigma: Rate::from_ratio(rate_sigma),
+            rate_bound: Rate::from_ratio(rate_bound),
+            bound: Span::from_secs_f64(corridor.error_of(relative) + stamps),
+        }
+    }
+}
