@@ -53,13 +53,13 @@ impl Corridor {
         }
     }
 
-    /// Another exchange. Limits that contradict each other show that an assumption is broken:
-    /// then only the newest holds.
-    pub(super) fn narrow(&mut self, forth: f64, back: f64) {
+    /// Another exchange. No two limits can be nearer to each other than both ways take together,
+    /// `floor`; where they are, an assumption is broken, and only the newest holds.
+    pub(super) fn narrow(&mut self, forth: f64, back: f64, floor: f64) {
         self.doubt = None;
         self.least = self.least.max(-back);
         self.greatest = self.greatest.min(forth);
-        if self.least > self.greatest {
+        if self.greatest - self.least < floor.max(0.0) {
             *self = Self::new(forth, back);
         }
     }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn the_best_of_both_ways_may_be_different_packets() {
         let mut corridor = Corridor::new(50e-6, 900e-6);
-        corridor.narrow(700e-6, 50e-6);
+        corridor.narrow(700e-6, 50e-6, 80e-6);
         assert!((corridor.error_of(0.0) - 50e-6).abs() < 1e-12);
         corridor.age(10.0, 1e-6, 1e-7);
         assert!((corridor.error_of(10e-6) - 51e-6).abs() < 1e-12);
@@ -119,7 +119,17 @@ mod tests {
         let mut corridor = Corridor::new(50e-6, 50e-6);
         corridor.doubt(1.05e-3, -0.95e-3);
         assert!((corridor.error_of(0.0) - 1.05e-3).abs() < 1e-12);
-        corridor.narrow(1.05e-3, -0.95e-3);
+        corridor.narrow(1.05e-3, -0.95e-3, 0.0);
         assert!((corridor.error_of(1e-3) - 50e-6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn limits_nearer_than_the_way_is_long_contradict_each_other() {
+        let mut corridor = Corridor::new(50e-6, 50e-6);
+        corridor.narrow(80e-6, 20e-6, 80e-6);
+        assert!((corridor.error_of(0.0) - 80e-6).abs() < 1e-12, "70 µs between them are too few");
+        let mut corridor = Corridor::new(50e-6, 50e-6);
+        corridor.narrow(70e-6, 35e-6, 80e-6);
+        assert!((corridor.error_of(0.0) - 50e-6).abs() < 1e-12, "85 µs are not");
     }
 }

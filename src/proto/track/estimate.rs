@@ -1,6 +1,13 @@
-//! What a track says.
+//! What a track says of its slave, and how far it may be wrong.
 
+use super::bound::rho;
+use super::{HISTORY, State};
 use crate::time::{Local, Offset, Rate, Span, Time};
+
+/// Two crystals are at most so far apart, for a bound that may not rely on what was remembered.
+const RATE_UNPROVEN: f64 = 2e-4;
+/// The floor of a round trip is sure up to this part of it.
+const SURE_FLOOR: f64 = 0.9;
 
 /// What the master believes of a slave's Local at an instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,4 +32,22 @@ pub struct Estimate {
     /// The offset is wrong by no more than this if packets take time and the rate is wrong by at
     /// most six standard deviations and 0.1 ppm.
     pub bound: Span,
+}
+
+/// The most by which a rate of this deviation may be wrong. What a filter says of itself that is
+/// young, by so many exchanges, or what was remembered from before, has yet to prove itself; what
+/// another master knew has done so.
+pub(super) fn rate_bound(sigma: f64, exchanges: u32, warm: bool) -> f64 {
+    let unproven = 1.0 - f64::from(exchanges) / f64::from(HISTORY);
+    let unproven = if warm { 0.0 } else { unproven.max(0.0) };
+    rho(sigma).max(RATE_UNPROVEN * unproven)
+}
+
+impl State {
+    /// What both ways take together at the least, as far as that is sure: the least round trip, less
+    /// what its two ways may have queued. No filter is in it.
+    pub(super) fn floor(&self) -> f64 {
+        let queued = (self.mean_round_trip - self.least_round_trip) / 2.0;
+        SURE_FLOOR * (self.least_round_trip - queued)
+    }
 }

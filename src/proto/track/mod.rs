@@ -23,8 +23,9 @@ mod warm;
 mod wheel;
 
 use bank::Bank;
-use bound::{Corridor, rho};
+use bound::Corridor;
 pub use estimate::Estimate;
+use estimate::rate_bound;
 use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
@@ -40,8 +41,6 @@ use crate::time::{Local, Offset, Rate, Span, Time};
 
 /// Deviation of an unknown clock's rate: ±100 ppm between two of them.
 const RATE_UNKNOWN: f64 = 1e-4;
-/// Two crystals are at most so far apart, for a bound that may not rely on what was remembered.
-const RATE_UNPROVEN: f64 = 2e-4;
 /// Deviation of a rate that was remembered from before: temperature and age move it.
 const RATE_REMEMBERED: f64 = 2e-6;
 /// Deviation of the rate after a start anew with a long history.
@@ -241,7 +240,8 @@ impl Track {
                 self.start(exchange, wheel, Some(state), None)
             }
             Finding::Stepped(_) if std::mem::take(&mut state.since_step) < STEP_AGAIN => {
-                self.start(exchange, wheel, Some(state), None)
+                let rate = (wheel.home(sample.at).rate, RATE_GREATEST);
+                self.start(exchange, wheel, Some(state), Some(rate))
             }
             finding => {
                 let state = self.challenge(exchange, wheel, finding, state);
@@ -253,7 +253,8 @@ impl Track {
 
     /// What is known for the instant `at`; nothing before the first exchange.
     pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
-        self.state.as_ref().map(|state| state.estimate(at, wheel))
+        let second = self.rival.as_ref().and_then(|rival| rival.opinion());
+        self.state.as_ref().map(|state| state.estimate(at, wheel, second))
     }
 
     /// Begins, after `before` anew.
@@ -387,7 +388,7 @@ impl State {
                     self.corridor = Corridor::new(z[0], z[1]);
                     self.bank.turn(behind.min(RATE_KEPT * self.beat), self.beat);
                 }
-                self.corridor.narrow(z[0], z[1]);
+                self.corridor.narrow(z[0], z[1], self.floor());
                 self.learn(sample, wheel, witness, &home);
             }
         }
@@ -488,13 +489,4 @@ impl State {
             self.corridor.shift(-whole.as_secs_f64());
         }
     }
-}
-
-/// The most by which a rate of this deviation may be wrong. What a filter says of itself that is
-/// young, by so many exchanges, or what was remembered from before, has yet to prove itself; what
-/// another master knew has done so.
-fn rate_bound(sigma: f64, exchanges: u32, warm: bool) -> f64 {
-    let unproven = 1.0 - f64::from(exchanges) / f64::from(HISTORY);
-    let unproven = if warm { 0.0 } else { unproven.max(0.0) };
-    rho(sigma).max(RATE_UNPROVEN * unproven)
 }

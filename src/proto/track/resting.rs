@@ -5,8 +5,9 @@
 //! Whatever two clocks are compared by stays whole.
 
 use super::bound::{self, Corridor};
+use super::filter::Filter;
 use super::guard::Guard;
-use super::wheel::Flywheel;
+use super::wheel::{Flywheel, Home};
 use super::{Estimate, Local, Offset, Rate, Source, Span, State, Time, bank, law, rate_bound};
 
 /// See the fields of [`State`].
@@ -81,8 +82,14 @@ impl Resting {
         }
     }
 
-    /// What is known for the instant `at`.
-    pub(super) fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Estimate {
+    /// What is known for the instant `at`. The bound covers a `second` opinion of the same clock:
+    /// whichever of the two is right, it holds.
+    pub(super) fn estimate(
+        &self,
+        at: Time<Local>,
+        wheel: &Flywheel,
+        second: Option<&Resting>,
+    ) -> Estimate {
         let home = wheel.home(at);
         let bank = self.bank.wake();
         let blend = bank.blend();
@@ -97,9 +104,12 @@ impl Resting {
         let variance = bound::variance(variance, excess, bank.phi(), one_way);
         let rate_sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
         let rate_bound = rate_bound(rate_sigma, self.exchanges, self.warm);
-        let mut corridor = self.corridor.clone();
-        corridor.age(age, (y - home.rate) * t.signum(), rate_bound);
         let relative = x - home.deviation;
+        let error = self.error_of(relative, at, &home, blend);
+        let error = second.map_or(error, |second| {
+            let there = (self.base - second.base).as_secs_f64() + relative;
+            error.max(second.error_of(there, at, &home, second.bank.wake().blend()))
+        });
         let stamps = self.noise.noise().as_secs_f64() + 1e-9;
         let wheel_offset = self.base + Offset::from_secs_f64(x);
         Estimate {
@@ -112,7 +122,17 @@ impl Resting {
             sigma: Span::from_secs_f64(variance.max(0.0).sqrt()),
             rate_sigma: Rate::from_ratio(rate_sigma),
             rate_bound: Rate::from_ratio(rate_bound),
-            bound: Span::from_secs_f64(corridor.error_of(relative) + stamps),
+            bound: Span::from_secs_f64(error + stamps),
         }
+    }
+
+    /// How far the slave may be at `at` from `relative`, seconds on this state's base.
+    fn error_of(&self, relative: f64, at: Time<Local>, home: &Home, blend: &Filter) -> f64 {
+        let t = (at - self.at).as_secs_f64();
+        let sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
+        let rho = rate_bound(sigma, self.exchanges, self.warm);
+        let mut corridor = self.corridor.clone();
+        corridor.age(t.abs(), (blend.mean[1] - home.rate) * t.signum(), rho);
+        corridor.error_of(relative)
     }
 }

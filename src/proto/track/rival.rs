@@ -35,6 +35,8 @@ const RESTLESS: f64 = 1e-14;
 /// It learns for so many exchanges before it is compared, and is given up after so many.
 const LEARNS: u32 = 64;
 const LASTS: u32 = 320;
+/// After so many its word counts for the bound.
+const OPINES: u32 = 32;
 /// It takes over where it is so much likelier (in ln), and is given up where it is so much less.
 const WINS: f64 = 20.0;
 const LOSES: f64 = -20.0;
@@ -112,6 +114,11 @@ impl Rival {
     pub(super) fn may_be_restless(of: &State) -> bool {
         let strange = of.bank.is_strange(STRANGE) && of.bank.q() < RESTLESS;
         strange && of.exchanges.is_multiple_of(TRIES)
+    }
+
+    /// What it thinks, once it has learned enough to be asked.
+    pub(super) fn opinion(&self) -> Option<&Resting> {
+        (self.age > OPINES).then_some(&self.state)
     }
 
     /// The state that is better.
