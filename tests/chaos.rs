@@ -2,24 +2,26 @@
 //! more of the same, and longer.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use campanile::sim::{Disaster, Invariant, disaster, fault_names};
 use campanile::time::Span;
 
 const SEEDS: u64 = 60;
+/// Each of these found something that was mended since: cluster time that ran away with its master and
+/// never came back, and bounds that limits led astray which were nearer to each other than the way is
+/// long.
+const ONCE_BROKEN: [u64; 6] = [356, 608, 727, 790, 792, 852];
 const LENGTH: Span = Span::from_secs(8 * 60);
 
 fn all() -> Vec<Disaster> {
-    let next = AtomicU64::new(1);
+    let next = AtomicUsize::new(0);
     let work = || {
         let mut runs = Vec::new();
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed > SEEDS {
-                return runs;
-            }
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(seed) = (1..=SEEDS).chain(ONCE_BROKEN).nth(turn) else { return runs };
             runs.push(disaster(seed, LENGTH));
         }
     };
@@ -39,7 +41,7 @@ fn disasters_of_every_kind_break_no_promise() {
         let again = format!("campanile sim chaos --seed {} --minutes {minutes}", run.seed);
         println!("seed {}: {:?}\n  {again}", run.seed, run.broken);
     }
-    assert!(broken.is_empty(), "{} of {SEEDS} seeds", broken.len());
+    assert!(broken.is_empty(), "{} of {} seeds", broken.len(), runs.len());
     // And it had teeth: everything was tried, and everything was looked at.
     for name in fault_names() {
         let times: u64 = runs.iter().map(|run| run.faults[name]).sum();

@@ -485,3 +485,7 @@ fn free_rate(readings: &[Reading]) -> Rate {
         .map(|r| r.saved.on_top_of(r.rate).as_ppb());
     Rate::from_ppb(middle(rates).unwrap_or(0.0))
 }
+
+#[cfg(test)]
+#[path = "ensemble_tests.rs"]
+mod tests;

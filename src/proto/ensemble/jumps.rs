@@ -3,13 +3,16 @@
 //! What a member remembers is worth nothing then, and learning slowly would let its wrong predictions
 //! pull cluster time for minutes. So it begins anew, like one that joins. Where most crystals seem to
 //! have changed alike it is the yardstick that did, the master's own, and cluster time goes on by them.
+//! And where cluster time runs as no crystal can, what led it there was wrong, and it begins anew.
 
-use super::{Cluster, Ensemble, Map, Rate, Reading, Time, Wheel, middle, phase};
+use super::{Cluster, Ensemble, Map, Rate, Reading, Time, Wheel, free_rate, middle, phase};
 
 /// No crystal changes by more from one round to the next, but by a jump; nor do most of them together.
 const JUMP: Rate = Rate::from_ppm(3.0);
 /// A rate must be known so many standard deviations better than the jump it shows.
 const SIGMAS: f64 = 6.0;
+/// Cluster time is made of crystals, and runs no further off the middle one.
+const FAR: Rate = Rate::from_ppm(200.0);
 
 impl Ensemble {
     /// Looks for jumps, and puts right what was remembered: the members' rates, and how fast cluster
@@ -38,6 +41,7 @@ impl Ensemble {
         if common.abs() > JUMP {
             predicted.rate = predicted.rate + common;
         }
+        call_back(predicted, readings);
         let mut near = 0;
         for reading in readings {
             let Some((seat, change)) = self.change(&mut near, reading, predicted) else { continue };
@@ -78,4 +82,13 @@ impl Ensemble {
 /// Whether a reading's rate is known well enough to tell such a change from noise.
 fn shows(reading: &Reading, change: Rate) -> bool {
     SIGMAS * reading.rate_sigma.abs().as_ppb() < change.abs().as_ppb()
+}
+
+/// Lets cluster time begin anew at the members' rate where it runs as none of them could.
+fn call_back(predicted: &mut Map<Wheel, Cluster>, readings: &[Reading]) {
+    let known = readings.iter().filter(|reading| shows(reading, JUMP));
+    let away = known.map(|r| (r.saved.on_top_of(r.rate) - predicted.rate).as_ppb());
+    if middle(away).is_some_and(|away| away.abs() > FAR.as_ppb()) {
+        predicted.rate = free_rate(readings);
+    }
 }

@@ -25,6 +25,8 @@ const AMNESTY_ROUNDS: u32 = 45;
 const FORMING: u32 = 8;
 /// The greatest rate of cluster time against a Local, ppm, that a slave follows.
 const RATE_LIMIT: Rate = Rate::from_ppm(1_001.0);
+/// The same for a master, which shows its own cluster's time however bad its crystal is.
+const MASTER_RATE_LIMIT: Rate = Rate::from_ppm(2_010.0);
 
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,6 +166,13 @@ impl<'a> Watch<'a> {
         })
     }
 
+    /// Whether the daemon ran from `since` to `t`. A clock that nobody minds goes on slewing, as a
+    /// kernel's does, and as its kernel says.
+    fn is_served(&self, node: usize, since: Time<True>, t: Time<True>) -> bool {
+        let stands = |kind: &Kind| matches!(kind, Kind::Pause | Kind::Stop);
+        !self.faults(node).any(|f| stands(&f.kind) && f.from <= t && since < f.until)
+    }
+
     /// A look at what everybody shows, ten times a second.
     pub(super) fn look(&mut self, machines: &[Machine], t: Time<True>) {
         self.now = t;
@@ -193,7 +202,8 @@ impl<'a> Watch<'a> {
         self.check(node, Invariant::Monotonic, grown > Offset::ZERO || standing, || {
             format!("it showed {grown:?} more after {elapsed:?} of its counter")
         });
-        let most = self.plan.scenario.limits.max_slew.abs() + RATE_LIMIT;
+        let limit = if self.of[node].rounds.is_empty() { RATE_LIMIT } else { MASTER_RATE_LIMIT };
+        let most = self.plan.scenario.limits.max_slew.abs() + limit;
         let slack = most.gain_over(elapsed).abs() + Span::from_nanos(100);
         self.check(node, Invariant::Slew, (grown - elapsed).abs() <= slack, || {
             format!("it gained {:?} in {elapsed:?} of its counter", grown - elapsed)
@@ -235,7 +245,12 @@ impl<'a> Watch<'a> {
         let truth = cluster.error(&machines[followed.node], t);
         let error = (machines[node].error(t) - truth).abs();
         let age = t.since(since);
-        let bound = quality.max_error + GROWTH.gain_over(age.as_offset()).abs();
+        let growth = if self.is_served(node, since, t) {
+            GROWTH
+        } else {
+            GROWTH + self.plan.scenario.limits.max_slew.abs()
+        };
+        let bound = quality.max_error + growth.gain_over(age.as_offset()).abs();
         self.check(node, Invariant::Bound, error <= bound, || {
             format!("{error:?} from cluster time, its bound is {bound:?}, {age:?} old")
         });

@@ -1,0 +1,69 @@
+use super::*;
+
+const TOLERANCE: Span = Span::from_millis(10);
+
+/// The members' Locals at second `t`, but for the jitter all in step with the wheel.
+fn readings(t: i64, ahead: impl Fn(u64) -> Offset) -> (Time<Wheel>, Vec<Reading>) {
+    let at = Time::from_nanos(1_800_000_000_000_000_000 + t * 1_000_000_000);
+    let reading = |n: u64| Reading {
+        id: NodeId(n),
+        offset: ahead(n),
+        rate: Rate::ZERO,
+        rate_sigma: Rate::from_ppb(if n == 1 { 0.0 } else { 10.0 }),
+        bound: Span::from_micros(50),
+        shown: Time::from_nanos(at.as_nanos()),
+        saved: Rate::ZERO,
+        reference: false,
+    };
+    (at, (1..=5).map(reading).collect())
+}
+
+fn ensemble(rounds: i64) -> Ensemble {
+    let mut ensemble = Ensemble::new(Average::Ensemble, TOLERANCE);
+    for t in 0..rounds {
+        let (at, readings) = readings(t, |_| Offset::ZERO);
+        ensemble.round(at, &readings);
+    }
+    ensemble
+}
+
+#[test]
+fn a_clock_at_the_edge_of_the_tolerance_does_not_flap() {
+    let mut ensemble = ensemble(100);
+    let mut standings = Vec::new();
+    for t in 100..500 {
+        // To and fro, by a little more than the tolerance in one round and a little less in another.
+        let far =
+            TOLERANCE.as_offset() + Offset::from_nanos(if t % 3 == 0 { 9_000 } else { -9_000 });
+        let ahead = |n| if n == 5 && t % 2 == 0 { far } else { Offset::ZERO };
+        let (at, readings) = readings(t, ahead);
+        let verdicts = ensemble.round(at, &readings);
+        assert!(verdicts[..4].iter().all(|v| v.standing == Standing::Counted), "second {t}");
+        standings.push(verdicts[4].standing);
+    }
+    let turns = standings.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(standings.contains(&Standing::Falseticker), "it was beyond the tolerance");
+    assert!(turns <= 1, "it went in and out {turns} times");
+    // Once it has calmed down it counts again.
+    for t in 500..520 {
+        let (at, readings) = readings(t, |_| Offset::ZERO);
+        let verdicts = ensemble.round(at, &readings);
+        assert_eq!(verdicts[4].standing == Standing::Counted, t > 507, "second {t}");
+    }
+}
+
+#[test]
+fn cluster_time_that_runs_as_no_crystal_does_is_called_back() {
+    for ppm in [-1_100.0, 250.0] {
+        let mut ensemble = ensemble(100);
+        let wrong = Rate::from_ppm(ppm);
+        ensemble.cluster = ensemble.cluster.map(|map| Map { rate: wrong, ..map });
+        for seat in 0..5 {
+            ensemble.members.at_mut(seat).rate = Rate::ZERO - wrong;
+        }
+        let (at, readings) = readings(100, |_| Offset::ZERO);
+        ensemble.round(at, &readings);
+        let rate = ensemble.cluster().unwrap().rate;
+        assert!(rate.abs() < Rate::from_ppb(1.0), "{ppm} ppm: {rate:?}");
+    }
+}
