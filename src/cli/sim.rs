@@ -5,6 +5,7 @@ mod figures;
 mod page;
 mod peers;
 mod runs;
+mod tiers;
 
 use std::fmt::Write;
 use std::fs;
@@ -20,13 +21,17 @@ use super::failure::Failure;
 use super::flags;
 use super::out::Out;
 use crate::report::{human, human_offset, human_rate};
-use crate::sim::{Disaster, Falseticker, Handover, Outcome, Scenario, run as simulate};
+use crate::sim::{Disaster, Falseticker, Handover, Outcome, Scenario, Tiers, run as simulate};
 use crate::time::{Offset, Rate, Span};
 use figures::Accuracy;
 use runs::Runs;
+use tiers::TiersArgs;
 
 /// Not a scenario, but all that can go wrong.
 const CHAOS: &str = "chaos";
+/// Not a scenario, but clusters below clusters; scored for so long.
+const TIERS: &str = "tiers";
+const TIERS_LAST: Span = Span::from_secs(120);
 /// Simulated minutes of a seed of chaos, and the table's seeds.
 const MINUTES: u64 = 30;
 const TABLE_SEEDS: RangeInclusive<u64> = 1..=5;
@@ -44,9 +49,10 @@ const MOST_NAMED: usize = 20;
   campanile sim falsetick --seed 7 --duration 10m
   campanile sim lan.toml --json | jq .spread_p99_s
   campanile sim chaos --seeds 1..1000 --minutes 30
+  campanile sim tiers --nodes 1000000 --tiers 3
   campanile sim --table --seeds 1..5 --write docs/accuracy.md")]
 pub(super) struct SimArgs {
-    /// The name of a scenario (--list names them), a file that describes one, or `chaos`
+    /// The name of a scenario (--list names them), a file that describes one, `chaos` or `tiers`
     #[arg(value_name = "SCENARIO|FILE.toml")]
     scenario: Option<String>,
 
@@ -88,6 +94,9 @@ pub(super) struct SimArgs {
           allow_hyphen_values = true)]
     minutes: Option<u64>,
 
+    #[command(flatten)]
+    tiers: TiersArgs,
+
     /// Write the table, with what it means, to this file too
     #[arg(long, value_name = "FILE", requires = "table",
           conflicts_with_all = ["scenario", "list"])]
@@ -109,7 +118,8 @@ pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
             out.text(&format!("{name:<12}{about}\n"));
         }
         out.text(&format!(
-            "{CHAOS:<12}disasters drawn from each seed, and what must hold all the same\n"
+            "{CHAOS:<12}disasters drawn from each seed, and what must hold all the same\n\
+             {TIERS:<12}a million nodes below relays, and what error each tier adds\n"
         ));
         return out.end();
     }
@@ -118,10 +128,16 @@ pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
     }
     let missing = || Failure::input(format!("which scenario? {}", allowed()));
     let name = args.scenario.as_deref().ok_or_else(missing)?;
+    if name != TIERS {
+        args.tiers.only_for_tiers(name)?;
+    }
     if name == CHAOS {
         return disasters(args);
     }
     args.only_for_chaos(name)?;
+    if name == TIERS {
+        return below_relays(args, out);
+    }
     let scenario = args.changed(find(name)?);
     scenario.check().map_err(|why| Failure::input(format!("{name}: {why}")))?;
     let bar = progress_bar(100, format!("{}, seed {}", scenario.name, args.seed));
@@ -175,6 +191,30 @@ fn disasters(args: &SimArgs) -> Result<(), Failure> {
     bar.finish_and_clear();
     out.end()?;
     failure.map_or(Ok(()), Err)
+}
+
+/// Simulates clusters below clusters, and prints the error of each tier.
+fn below_relays(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
+    let tiers = args.tiers.tiers(Tiers {
+        duration: args.duration.unwrap_or(TIERS_LAST),
+        interval: args.interval.unwrap_or(Tiers::default().interval),
+        burst: args.burst.unwrap_or(Tiers::default().burst),
+        seed: args.seed,
+        ..Tiers::default()
+    })?;
+    let bar = progress_bar(0, TIERS.to_owned());
+    let progress = |done: u64, of: u64| {
+        bar.set_length(of);
+        bar.set_position(done);
+    };
+    let report = tiers::run(&tiers, &progress);
+    bar.finish_and_clear();
+    if args.json {
+        out.json(&report);
+    } else {
+        out.text(&tiers::table(&report));
+    }
+    out.end()
 }
 
 impl SimArgs {
@@ -253,7 +293,7 @@ fn find(name: &str) -> Result<Scenario, Failure> {
 
 fn allowed() -> String {
     let names: Vec<_> = Scenario::names().collect();
-    format!("allowed is {}, {CHAOS}, or a FILE.toml", names.join(", "))
+    format!("allowed is {}, {CHAOS}, {TIERS}, or a FILE.toml", names.join(", "))
 }
 
 /// A bar on standard error, where that is a terminal.

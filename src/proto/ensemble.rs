@@ -131,6 +131,8 @@ pub struct Ensemble {
     held: bool,
     /// Rounds in a row.
     held_for: u32,
+    /// Cluster time is given from outside.
+    led: bool,
 }
 
 impl Ensemble {
@@ -148,7 +150,17 @@ impl Ensemble {
             started: Time::from_nanos(0),
             held: false,
             held_for: 0,
+            led: false,
         }
+    }
+
+    /// Cluster time is this from now on, until told otherwise, whatever the members say of it: they
+    /// are still judged, and their rates learned.
+    pub(super) fn lead(&mut self, cluster: Map<Wheel, Cluster>) {
+        if !std::mem::replace(&mut self.led, true) {
+            self.started = cluster.at;
+        }
+        self.cluster = Some(cluster);
     }
 
     /// The same, with its members kept by a secret.
@@ -186,7 +198,7 @@ impl Ensemble {
 
     /// Whether the next round may form cluster time anew from what the clocks show.
     pub fn starts(&self) -> bool {
-        self.rounds < START_ROUNDS
+        !self.led && self.rounds < START_ROUNDS
     }
 
     /// Whether no majority agreed in the last round, so that cluster time goes on by prediction.
@@ -203,10 +215,12 @@ impl Ensemble {
         }
         self.rounds = self.rounds.saturating_add(1);
         let mut predicted = match self.cluster {
-            Some(cluster) if self.rounds > START_ROUNDS => cluster.anchored_at(at),
+            Some(cluster) if self.led || self.rounds > START_ROUNDS => cluster.anchored_at(at),
             _ => self.form(at, readings),
         };
-        self.look_for_jumps(at, &mut predicted, readings);
+        if !self.led {
+            self.look_for_jumps(at, &mut predicted, readings);
+        }
         let mut near = 0;
         let seats: Vec<_> = readings
             .iter()
@@ -223,8 +237,9 @@ impl Ensemble {
         let mut verdicts = self.judge(at, readings, &seats, &opinions, centre);
         self.held = !self.majority(readings, &opinions, centre);
         let moved = self.average(at, &seats, &opinions, centre, &mut verdicts);
-        let moved = if self.held { Offset::ZERO } else { moved };
+        let moved = if self.held || self.led { Offset::ZERO } else { moved };
         let pulled = self.pull(at, &predicted, readings, &verdicts);
+        let pulled = if self.led { Offset::ZERO } else { pulled };
         let cluster = Map { reads: predicted.reads + moved + pulled, ..predicted };
         self.held_for = if self.held { self.held_for.saturating_add(1) } else { 0 };
         // While it holds, what the members remember is all there is to come back to.
@@ -232,6 +247,7 @@ impl Ensemble {
             self.learn(&cluster, readings, &seats, &opinions, centre);
         }
         let rate = self.rate(at, &predicted, readings, &seats, &verdicts);
+        let rate = if self.led { predicted.rate } else { rate };
         self.cluster = Some(Map { rate, ..cluster });
         let rounds = self.rounds;
         if self.members.len() > readings.len() {

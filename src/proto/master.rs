@@ -8,6 +8,7 @@ mod census;
 mod court;
 mod membership;
 mod pace;
+mod relay;
 mod rounds;
 mod sight;
 mod status;
@@ -21,6 +22,7 @@ use rand_chacha::rand_core::Rng;
 
 use self::census::Census;
 use self::pace::Pace;
+use self::relay::Relay;
 use self::status::found;
 pub(super) use self::succession::Will;
 use super::agenda::{Agenda, Due, Place};
@@ -87,6 +89,7 @@ pub struct Master {
     counted: Time<Local>,
     /// Since when half of the members or more cannot be reached.
     out_of_sight: Option<Time<Local>>,
+    relay: Relay,
 }
 
 /// What is said once until it changes.
@@ -158,6 +161,7 @@ impl Master {
             size: 1,
             counted: now,
             out_of_sight: None,
+            relay: Relay::default(),
             settings,
         };
         master.agenda.add(now + master.settings.interval, Due::Tick);
@@ -169,7 +173,7 @@ impl Master {
 
     /// Cluster time over this node's Local; none before it was formed.
     pub fn cluster(&self) -> Option<&Map<Local, crate::time::Cluster>> {
-        self.steering.target()
+        self.relay.handed().or(self.steering.target())
     }
 
     fn receive(&mut self, now: Time<Local>, from: SocketAddr, at: Stamp<Local>, bytes: &[u8]) {

@@ -21,6 +21,8 @@ pub(super) enum Purpose {
     Chaos,
     /// What liars say.
     Lies,
+    /// Which clusters of the lowest tier are looked at.
+    Tiers,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Purpose::Path(from, to) => (5, from, to),
             Purpose::Chaos => (6, 0, 0),
             Purpose::Lies => (7, 0, 0),
+            Purpose::Tiers => (8, 0, 0),
         };
         (kind << 56) | ((a as u64 & 0x0fff_ffff) << 28) | (b as u64 & 0x0fff_ffff)
     }

@@ -150,6 +150,18 @@ impl Machine {
         self.local(t) < self.latest
     }
 
+    /// Its free-running clock.
+    pub(super) fn oscillator(&self) -> &Oscillator {
+        &self.oscillator
+    }
+
+    /// Gives it another free-running clock, before anything has happened.
+    pub(super) fn run_on(&mut self, oscillator: Oscillator) {
+        self.oscillator = oscillator;
+        self.latest = self.local(Time::from_nanos(0));
+        self.clock = ShownClock::new(self.shows, self.latest, EPOCH);
+    }
+
     /// The free-running clock, for what is to befall it.
     pub(super) fn oscillator_mut(&mut self) -> &mut Oscillator {
         &mut self.oscillator

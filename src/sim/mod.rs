@@ -27,6 +27,7 @@ mod score;
 mod shown;
 mod stability;
 mod tables;
+mod tiers;
 mod world;
 
 pub use bounds::Bounds;
@@ -41,3 +42,4 @@ pub use shown::ClockKind;
 pub use stability::{
     allan_deviation, departure_from_line, max_time_interval_error, slope, time_deviation,
 };
+pub use tiers::{Errors, Summit, Tier, Tiers};

@@ -114,7 +114,7 @@ fn maker(scenario: &Scenario) -> Maker<'_> {
     })
 }
 
-fn master(scenario: &Scenario, identity: Identity) -> MasterSettings {
+pub(super) fn master(scenario: &Scenario, identity: Identity) -> MasterSettings {
     MasterSettings {
         interval: scenario.interval,
         burst: scenario.burst,

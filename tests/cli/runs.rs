@@ -22,8 +22,8 @@ fn help_teaches_and_ends_well() {
             let flag = flag.split([' ', '=']).next().unwrap();
             // Those say what this one run is for.
             let of_this_run = [
-                "list", "table", "seeds", "minutes", "write", "json", "csv", "verbose", "id",
-                "node",
+                "list", "table", "seeds", "minutes", "nodes", "tiers", "leaves", "write", "json",
+                "csv", "verbose", "id", "node",
             ];
             if !of_this_run.contains(&flag) {
                 let variable = format!("CAMPANILE_{}", flag.replace('-', "_").to_uppercase());

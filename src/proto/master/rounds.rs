@@ -151,14 +151,15 @@ impl Master {
         // Who hears no other while this lasts adds no more than RHO for its age.
         let faster = Rate::from_ppb((estimate.rate_bound - RHO).as_ppb().max(0.0));
         let growth = faster.gain_over(lasts.as_offset()).abs();
+        let led = self.relay.errors(now);
         let adjust = Adjust {
             // The average that this is about was made at the end of the round before.
             round: self.round,
             standing: member.standing,
             map,
             delta: -ahead_of(shown, map.reads),
-            sigma: estimate.sigma,
-            bound: estimate.bound + growth + self.beyond_sight(now),
+            sigma: estimate.sigma + led.0,
+            bound: estimate.bound + growth + self.beyond_sight(now) + led.1,
             lasts,
             interval: self.settings.interval,
             members: summary.members,
@@ -187,6 +188,7 @@ impl Master {
     fn end_round(&mut self, now: Time<Local>) -> bool {
         let Some(mut counted) = self.census.counted.take() else {
             if let Some(mut counted) = self.take_census(now) {
+                self.hand_on(&counted.wheel);
                 if !self.waits() {
                     let at = counted.wheel.reads;
                     counted.verdicts = self.ensemble.round(at, &counted.readings);
@@ -231,6 +233,9 @@ impl Master {
     /// somebody in the roster may not have been asked.
     fn waits(&mut self) -> bool {
         let unasked = || self.roster.iter().any(|(_, member)| !member.polled);
+        if self.relay.is_one() {
+            return self.relay.handed().is_none();
+        }
         let waits = self.ensemble.cluster().is_none()
             && self.company().next().is_some()
             && (self.deferred == 0 || self.deferred < DEFERRALS && unasked());
@@ -274,6 +279,9 @@ impl Master {
 
     /// Aims our own clock, which is a member's like any other.
     fn aim(&mut self, counted: &Counted) {
+        if self.relay.is_one() {
+            return;
+        }
         let now = counted.at;
         let Some(map) = self.ensemble.for_master(&counted.wheel) else { return };
         if !std::mem::replace(&mut self.said.formed, true) {
