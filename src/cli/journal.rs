@@ -11,7 +11,7 @@ use super::budget::Budget;
 use super::daemon;
 use super::failure::Failure;
 use super::flags::{Detail, OutputFlags};
-use super::out::{Out, log};
+use super::out::Out;
 use super::record::{self, Body, Line};
 use super::roster::Roster;
 use super::service::Service;
@@ -85,7 +85,7 @@ impl Journal {
             detail: flags.detail(),
             json: flags.json,
             every: flags.report_interval,
-            out: Out::default(),
+            out: Out::unhurried(),
             book: Book::new(heading.subjects),
             log,
             log_failure: None,
@@ -110,7 +110,7 @@ impl Journal {
         if self.json {
             self.out.json(&Line::other(event, Span::ZERO, body));
         } else if self.detail > Detail::Quiet || event == "warning" {
-            log(Span::ZERO, text);
+            self.out.log(Span::ZERO, text);
         }
     }
 
@@ -201,7 +201,7 @@ impl Journal {
             let scene = Scene { own: heading.own, name_of: &name_of, masters: &heading.masters };
             let sentence = words::sentence(event, &scene);
             if let Some(sentence) = sentence.filter(|_| self.lines.allows(age)) {
-                log(age, &sentence);
+                self.out.log(age, &sentence);
             }
         }
     }
@@ -229,7 +229,19 @@ impl Journal {
         if self.json {
             self.out.json(&Line::other("warning", age, Body::Warning { text }));
         } else {
-            log(age, text);
+            self.out.log(age, text);
+        }
+    }
+
+    /// Says what whoever reads this too slowly has missed.
+    fn own_up(&mut self, age: Span) {
+        let missed = self.out.left_out();
+        if missed > 0 {
+            let text = format!(
+                "{} lines were left out here: their reader is too slow",
+                human_count(missed)
+            );
+            self.warn(age, &text);
         }
     }
 
@@ -280,7 +292,7 @@ impl Journal {
                     let body = Body::Keys { count, sealing: id.0 };
                     self.out.json(&Line::other("keys", age, body));
                 } else if self.detail > Detail::Quiet {
-                    log(age, &format!("keys read anew: {}", daemon::keys(count, id)));
+                    self.out.log(age, &format!("keys read anew: {}", daemon::keys(count, id)));
                 }
                 Some(keys)
             }
@@ -307,13 +319,16 @@ impl Journal {
     fn interval_for_people(&mut self, age: Span, counters: &Counters) {
         let left_out = self.lines.left_out();
         if left_out > 0 {
-            log(age, &format!("{} lines were left out here", human_count(left_out)));
+            self.out.log(age, &format!("{} lines were left out here", human_count(left_out)));
         }
-        log(age, self.status.as_deref().unwrap_or("nothing measured yet"));
+        self.out.log(age, self.status.as_deref().unwrap_or("nothing measured yet"));
         let dropped = counters.dropped_in_all();
         if dropped > self.dropped {
             let new = human_count(dropped - self.dropped);
-            log(age, &format!("{new} datagrams dropped since the last report{}", why(counters)));
+            self.out.log(
+                age,
+                &format!("{new} datagrams dropped since the last report{}", why(counters)),
+            );
         }
         self.dropped = dropped;
         let mut text = String::new();
@@ -331,7 +346,7 @@ impl Journal {
 
     fn total_for_people(&mut self, age: Span, counters: &Counters, net: &NetStats) {
         if self.detail > Detail::Quiet {
-            log(age, &counts(counters, net));
+            self.out.log(age, &counts(counters, net));
         }
         let total = self.book.total();
         let is_empty = total.cluster.round_trip.count == 0;
@@ -381,7 +396,7 @@ impl Observer for Journal {
             let body = record::interference(found, shared);
             self.out.json(&Line::other("interference", age, body));
         } else {
-            log(age, &words::interference(found, shared));
+            self.out.log(age, &words::interference(found, shared));
         }
     }
 
@@ -390,7 +405,8 @@ impl Observer for Journal {
         if self.json {
             self.out.json(&Line::other("unstamped", age, record::unstamped(missing)));
         } else {
-            log(age, &format!("{missing}: the daemon's own, less exact, are used instead"));
+            self.out
+                .log(age, &format!("{missing}: the daemon's own, less exact, are used instead"));
         }
     }
 
@@ -411,6 +427,7 @@ impl Observer for Journal {
             return ControlFlow::Continue(());
         }
         let age = self.age(moment.local);
+        self.own_up(age);
         self.record(moment.local);
         if self.json {
             let interval = self.book.interval();
@@ -434,6 +451,7 @@ impl Observer for Journal {
         let age = self.age(moment.local);
         let kept = self.drift.as_ref().map_or(Ok(()), Drift::keep);
         self.note_drift(moment.local, kept);
+        self.own_up(age);
         self.record(moment.local);
         if self.json {
             let total = self.book.total();

@@ -10,6 +10,7 @@ mod ballot;
 mod budget;
 mod candidate;
 mod config;
+mod courier;
 mod daemon;
 mod demo;
 mod failure;

@@ -1,9 +1,10 @@
 //! Standard output that may go away, and log lines on standard error.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::courier::{Courier, Stream, broken};
 use super::failure::Failure;
 use crate::time::Span;
 
@@ -11,21 +12,27 @@ use crate::time::Span;
 #[derive(Debug, Default)]
 pub(super) struct Out {
     failure: Option<Failure>,
+    courier: Option<Courier>,
 }
 
 impl Out {
+    /// That of a daemon: no reader holds it up.
+    pub(super) fn unhurried() -> Self {
+        // Where no thread is to be had it writes by itself, as everybody else.
+        Self { failure: None, courier: Courier::hire().ok() }
+    }
+
     /// Writes `text` as it is.
     pub(super) fn text(&mut self, text: &str) {
-        if self.failure.is_some() {
+        if self.failure.is_some() || text.is_empty() {
             return;
+        }
+        if let Some(courier) = &self.courier {
+            return courier.send(Stream::Output, text.to_owned());
         }
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-        self.failure = written.err().map(|error| match error.kind() {
-            // As with `campanile … | head`: who reads has seen enough.
-            ErrorKind::BrokenPipe => Failure::ReaderGone,
-            _ => Failure::failed(format!("cannot write to standard output: {error}")),
-        });
+        self.failure = written.err().as_ref().map(broken);
     }
 
     /// Writes `value` as JSON on a line of its own.
@@ -38,9 +45,25 @@ impl Out {
         }
     }
 
+    /// A line of the log on standard error: how long after the start, and what happened.
+    pub(super) fn log(&mut self, since: Span, what: &str) {
+        let line = format!("{:>10.3} s  {what}\n", since.as_secs_f64());
+        match &self.courier {
+            Some(courier) => courier.send(Stream::Error, line),
+            // A daemon goes on without a log.
+            None => drop(io::stderr().write_all(line.as_bytes())),
+        }
+    }
+
+    /// How many lines a reader that was too slow has missed since this was asked.
+    pub(super) fn left_out(&self) -> u64 {
+        self.courier.as_ref().map_or(0, Courier::left_out)
+    }
+
     /// Why nothing can be written any more; none while all is well.
-    pub(super) fn failure(&self) -> Option<&Failure> {
-        self.failure.as_ref()
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let theirs = || self.courier.as_ref().and_then(Courier::failure);
+        self.failure.clone().or_else(theirs)
     }
 
     /// The end of a command that has written all it had to say.
@@ -48,12 +71,7 @@ impl Out {
     /// # Errors
     /// Where something could not be written.
     pub(super) fn end(self) -> Result<(), Failure> {
-        self.failure.map_or(Ok(()), Err)
+        let all_said = self.courier.as_ref().map_or(Ok(()), Courier::farewell);
+        self.failure.map_or(all_said, Err)
     }
-}
-
-/// A line of the log on standard error: how long after the start, and what happened.
-pub(super) fn log(since: Span, what: &str) {
-    // A daemon goes on without a log.
-    let _ = writeln!(io::stderr(), "{:>10.3} s  {what}", since.as_secs_f64());
 }

@@ -173,6 +173,7 @@ impl Scrape {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outlet::reply::Named;
 
     fn said(request: &[u8]) -> String {
         match Http.listen(request) {
@@ -203,5 +204,39 @@ mod tests {
         ] {
             assert_eq!(said(request), answer, "{}", String::from_utf8_lossy(request));
         }
+    }
+
+    /// What a page has beside the members' series are some families of the node's own and two
+    /// histograms: 12 KiB.
+    #[test]
+    fn a_page_stays_far_below_a_mebibyte_whatever_members_are_called() {
+        let long = Some(-1.234_567_890_123_456_7e-100);
+        let member = Member {
+            // The longest name, of what takes most room in a label.
+            node: Named { node: "\"".repeat(32), id: "f".repeat(16), addr: None },
+            relation: "member".to_owned(),
+            state: "counted".to_owned(),
+            reach: u8::MAX,
+            last_reply_s: long,
+            offset_s: long,
+            sigma_s: long,
+            bound_statistical_s: long,
+            bound_hard_s: long,
+            rate: long,
+            skew: long,
+            round_trip_s: long,
+            weight: long,
+            stamps: None,
+            authenticated: true,
+            steps: 0,
+        };
+        let members = vec![member; MOST_SERIES];
+        let mut page = Vec::new();
+        for family in OF_MEMBERS {
+            text::append(&mut page, vec![family.of(&members)]);
+        }
+        let lines = page.iter().filter(|byte| **byte == b'\n').count();
+        assert!(lines >= OF_MEMBERS.len() * MOST_SERIES, "{lines} lines");
+        assert!(page.len() < 512 << 10, "{} bytes", page.len());
     }
 }

@@ -197,3 +197,52 @@ fn whoever_stops_reading_ends_it_quietly() {
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+#[test]
+fn a_reader_of_the_output_that_is_stuck_stops_no_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("m.sock");
+    let mut master = campanile()
+        .args(["master", "--listen", "127.0.0.1:0", "--interval", "50ms", "--json", "--verbose"])
+        .arg("--control")
+        .arg(&socket)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(master.stdout.take().unwrap());
+    let mut first = String::new();
+    told.read_line(&mut first).unwrap();
+    let start: Value = serde_json::from_str(&first).unwrap();
+    let mut slave = campanile()
+        .args(["slave", "--listen", "127.0.0.1:0", "--control", "none", "--quiet"])
+        .args(["--master", start["addr"].as_str().unwrap()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // From here on nobody reads. A pipe holds 64 KiB, and a round says a kilobyte and more.
+    let round = || {
+        let asked = campanile().args(["tracking", "--json", "--control"]).arg(&socket).output();
+        let tracking: Option<Value> = serde_json::from_slice(&asked.unwrap().stdout).ok();
+        tracking.and_then(|tracking| tracking["round"].as_u64())
+    };
+    let since = Instant::now();
+    while round().is_none_or(|round| round < 200) {
+        assert!(since.elapsed() < Duration::from_secs(60), "the rounds stand still: {:?}", round());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let term = |process: &std::process::Child| {
+        let pid = process.id().to_string();
+        assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+    };
+    // It ends though nobody reads, and says with its exit code that not all was said.
+    term(&master);
+    let ended = master.wait().unwrap();
+    term(&slave);
+    slave.wait().unwrap();
+    assert_eq!(ended.code(), Some(1));
+    // What did come is whole lines.
+    let lines: Vec<_> = told.lines().map(|line| line.unwrap()).collect();
+    let whole = lines.iter().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count();
+    assert!(lines.len() > 100 && whole + 1 >= lines.len(), "{whole} of {}", lines.len());
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "whoever watches processes waits by the clock")]
 
 mod daemons;
+mod documents;
 mod generated;
 mod keys;
 mod records;
