@@ -1,12 +1,11 @@
 //! Watches a master or a slave: prints, counts and records what it tells.
 
+mod people;
 mod sums;
 
-use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use self::sums::{counts, offsets, why};
 use super::budget::Budget;
 use super::daemon;
 use super::failure::Failure;
@@ -21,7 +20,7 @@ use super::words::{self, Scene, Weight};
 use crate::clock::Interference;
 use crate::net::{Missing, Moment, NetStats, Observer};
 use crate::proto::{Counters, Event};
-use crate::report::{Book, LogWriter, human, human_count};
+use crate::report::{Book, LogWriter, human_count};
 use crate::time::{Local, Map, Rate, Raw, Shown, Span, Time};
 use crate::wire::{Keyring, NodeId};
 
@@ -314,48 +313,6 @@ impl Journal {
             // However the next ones fare, this interval is missing.
             self.log_failure = Some(Failure::failed(text));
         }
-    }
-
-    fn interval_for_people(&mut self, age: Span, counters: &Counters) {
-        let left_out = self.lines.left_out();
-        if left_out > 0 {
-            self.out.log(age, &format!("{} lines were left out here", human_count(left_out)));
-        }
-        self.out.log(age, self.status.as_deref().unwrap_or("nothing measured yet"));
-        let dropped = counters.dropped_in_all();
-        if dropped > self.dropped {
-            let new = human_count(dropped - self.dropped);
-            self.out.log(
-                age,
-                &format!("{new} datagrams dropped since the last report{}", why(counters)),
-            );
-        }
-        self.dropped = dropped;
-        let mut text = String::new();
-        match self.heading.role {
-            Role::Master => {
-                let tables = (self.roster.table(), self.book.interval());
-                if !tables.0.is_empty() {
-                    let _ = writeln!(text, "\n{}\n{}", tables.0, tables.1);
-                }
-            }
-            Role::Slave => {}
-        }
-        self.out.text(&text);
-    }
-
-    fn total_for_people(&mut self, age: Span, counters: &Counters, net: &NetStats) {
-        if self.detail > Detail::Quiet {
-            self.out.log(age, &counts(counters, net));
-        }
-        let total = self.book.total();
-        let is_empty = total.cluster.round_trip.count == 0;
-        let text = match self.heading.role {
-            Role::Master if is_empty => format!("no exchange was completed in {}\n", human(age)),
-            Role::Master => format!("\nthe whole run, {}\n\n{total}", human(age)),
-            Role::Slave => offsets(&total.cluster, age),
-        };
-        self.out.text(&text);
     }
 }
 
