@@ -6,6 +6,7 @@ mod page;
 mod peers;
 mod runs;
 mod tiers;
+mod workers;
 
 use std::fmt::Write;
 use std::fs;
@@ -29,9 +30,8 @@ use tiers::TiersArgs;
 
 /// Not a scenario, but all that can go wrong.
 const CHAOS: &str = "chaos";
-/// Not a scenario, but clusters below clusters; scored for so long.
+/// Not a scenario, but clusters below clusters.
 const TIERS: &str = "tiers";
-const TIERS_LAST: Span = Span::from_secs(120);
 /// Simulated minutes of a seed of chaos, and the table's seeds.
 const MINUTES: u64 = 30;
 const TABLE_SEEDS: RangeInclusive<u64> = 1..=5;
@@ -154,12 +154,8 @@ pub(super) fn run(args: &SimArgs) -> Result<(), Failure> {
 /// Runs all scenarios and prints the table.
 fn compare(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
     let bar = progress_bar(0, "all scenarios".to_owned());
-    let progress = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
-    };
     let seeds = args.seeds.clone().unwrap_or(TABLE_SEEDS);
-    let runs = Runs::new(&figures::cases(), &figures::bounded(), seeds, None, &progress);
+    let runs = Runs::new(&figures::cases(), &figures::bounded(), seeds, None, &on(&bar));
     bar.finish_and_clear();
     let accuracy = Accuracy::new(&runs);
     if let Some(file) = &args.write {
@@ -178,13 +174,9 @@ fn compare(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
 fn disasters(args: &SimArgs) -> Result<(), Failure> {
     args.none_for_chaos()?;
     let bar = progress_bar(0, CHAOS.to_owned());
-    let progress = |done: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(done as u64);
-    };
     let seeds = args.seeds.clone().unwrap_or(args.seed..=args.seed);
     let minutes = args.minutes.unwrap_or(MINUTES);
-    let (out, failure) = match chaos::run(seeds, minutes, args.json, &progress) {
+    let (out, failure) = match chaos::run(seeds, minutes, args.json, &on(&bar)) {
         Ok(out) => (out, None),
         Err((out, failure)) => (out, Some(failure)),
     };
@@ -195,19 +187,16 @@ fn disasters(args: &SimArgs) -> Result<(), Failure> {
 
 /// Simulates clusters below clusters, and prints the error of each tier.
 fn below_relays(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
+    let usual = Tiers::default();
     let tiers = args.tiers.tiers(Tiers {
-        duration: args.duration.unwrap_or(TIERS_LAST),
-        interval: args.interval.unwrap_or(Tiers::default().interval),
-        burst: args.burst.unwrap_or(Tiers::default().burst),
+        duration: args.duration.unwrap_or(usual.duration),
+        interval: args.interval.unwrap_or(usual.interval),
+        burst: args.burst.unwrap_or(usual.burst),
         seed: args.seed,
-        ..Tiers::default()
+        ..usual
     })?;
     let bar = progress_bar(0, TIERS.to_owned());
-    let progress = |done: u64, of: u64| {
-        bar.set_length(of);
-        bar.set_position(done);
-    };
-    let report = tiers::run(&tiers, &progress);
+    let report = tiers::run(&tiers, &on(&bar));
     bar.finish_and_clear();
     if args.json {
         out.json(&report);
@@ -219,12 +208,10 @@ fn below_relays(args: &SimArgs, mut out: Out) -> Result<(), Failure> {
 
 impl SimArgs {
     fn only_for_chaos(&self, name: &str) -> Result<(), Failure> {
-        let flag = match (&self.seeds, self.minutes) {
-            (Some(_), _) => "--seeds",
-            (None, Some(_)) => "--minutes",
-            (None, None) => return Ok(()),
-        };
-        Err(Failure::input(format!("{flag} is not for {name}; allowed is sim {CHAOS} {flag}")))
+        let given = [("--seeds", self.seeds.is_some()), ("--minutes", self.minutes.is_some())];
+        first_given(given).map_or(Ok(()), |flag| {
+            Err(Failure::input(format!("{flag} is not for {name}; allowed is sim {CHAOS} {flag}")))
+        })
     }
 
     fn none_for_chaos(&self) -> Result<(), Failure> {
@@ -233,8 +220,7 @@ impl SimArgs {
             ("--interval", self.interval.is_some()),
             ("--burst", self.burst.is_some()),
         ];
-        let given = given.into_iter().find(|(_, given)| *given);
-        given.map_or(Ok(()), |(flag, _)| {
+        first_given(given).map_or(Ok(()), |flag| {
             Err(Failure::input(format!(
                 "{flag} is not for {CHAOS}, which draws it; allowed are --seed, --seeds, --minutes"
             )))
@@ -294,6 +280,19 @@ fn find(name: &str) -> Result<Scenario, Failure> {
 fn allowed() -> String {
     let names: Vec<_> = Scenario::names().collect();
     format!("allowed is {}, {CHAOS}, {TIERS}, or a FILE.toml", names.join(", "))
+}
+
+/// The first of these flags that was given.
+fn first_given<const N: usize>(flags: [(&'static str, bool); N]) -> Option<&'static str> {
+    flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+}
+
+/// Shows on `bar` how many of how many are done.
+fn on(bar: &ProgressBar) -> impl Fn(usize, usize) + Sync {
+    |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    }
 }
 
 /// A bar on standard error, where that is a terminal.

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use serde::Serialize;
 
+use super::workers::{Progress, on_all};
 use crate::cli::failure::Failure;
 use crate::cli::out::Out;
 use crate::report::human_count;
@@ -50,9 +48,12 @@ pub(super) fn run(
     seeds: RangeInclusive<u64>,
     minutes: u64,
     json: bool,
-    progress: &(dyn Fn(usize, usize) + Sync),
+    progress: Progress<'_>,
 ) -> Result<Out, (Out, Failure)> {
-    let runs = in_parallel(&seeds, Span::from_secs(60 * minutes), progress);
+    let (all, length) = (seeds.clone().collect::<Vec<_>>(), Span::from_secs(60 * minutes));
+    let mut runs = Vec::with_capacity(all.len());
+    on_all(&all, |&seed| disaster(seed, length), |run| runs.push(run), progress);
+    runs.sort_by_key(|run: &Disaster| run.seed);
     let chaos = Chaos::new(&seeds, minutes, runs);
     let mut out = Out::default();
     if json {
@@ -66,32 +67,6 @@ pub(super) fn run(
     }
     let first = &chaos.broken[0].replay;
     Err((out, Failure::failed(format!("{broken} of {all} seeds broke an invariant: {first}"))))
-}
-
-fn in_parallel(
-    seeds: &RangeInclusive<u64>,
-    length: Span,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Vec<Disaster> {
-    let all: Vec<u64> = seeds.clone().collect();
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let runs = Mutex::new(Vec::with_capacity(all.len()));
-    let work = || {
-        while let Some(&seed) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let run = disaster(seed, length);
-            runs.lock().expect("no run panics").push(run);
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, all.len());
-        }
-    };
-    let threads = thread::available_parallelism().map_or(1, |n| n.get());
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-    });
-    let mut runs = runs.into_inner().expect("no run panics");
-    runs.sort_by_key(|run| run.seed);
-    runs
 }
 
 impl Chaos {

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use super::workers::{Progress, on_all};
 use crate::sim::{Draw, Outcome, Scenario, run};
 use crate::time::{Offset, Span};
 
@@ -94,7 +92,7 @@ impl Runs {
         bounded: &[Case],
         seeds: RangeInclusive<u64>,
         lasting: Option<Span>,
-        progress: &(dyn Fn(usize, usize) + Sync),
+        progress: Progress<'_>,
     ) -> Self {
         let bound_seeds = four_times(&seeds);
         let all = cases.iter().flat_map(|&case| seeds.clone().map(move |seed| (case, seed)));
@@ -136,30 +134,20 @@ fn four_times(seeds: &RangeInclusive<u64>) -> RangeInclusive<u64> {
 }
 
 fn in_parallel(
-    jobs: Vec<(Case, u64)>,
+    mut jobs: Vec<(Case, u64)>,
     lasting: Option<Span>,
-    progress: &(dyn Fn(usize, usize) + Sync),
+    progress: Progress<'_>,
 ) -> BTreeMap<(Case, u64), Outcome> {
-    let mut jobs = jobs;
     jobs.sort();
     jobs.dedup();
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let outcomes = Mutex::new(BTreeMap::new());
-    let work = || {
-        while let Some(&(case, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut outcome = run(&case.scenario(lasting), seed, &mut |_| {});
-            outcome.events = Vec::new();
-            outcomes.lock().expect("no run panics").insert((case, seed), outcome);
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
-        }
+    let mut outcomes = BTreeMap::new();
+    let work = |&(case, seed): &(Case, u64)| {
+        let mut outcome = run(&case.scenario(lasting), seed, &mut |_| {});
+        outcome.events = Vec::new();
+        ((case, seed), outcome)
     };
-    let threads = thread::available_parallelism().map_or(1, |n| n.get());
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-    });
-    outcomes.into_inner().expect("no run panics")
+    on_all(&jobs, work, |(job, outcome)| drop(outcomes.insert(job, outcome)), progress);
+    outcomes
 }
 
 /// The middle of `values`, or the mean of the two in the middle; none where there is no value.

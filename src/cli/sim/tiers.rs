@@ -1,16 +1,14 @@
 //! `campanile sim tiers`: what error relays below relays add.
 
 use std::fmt::Write;
-use std::ops::RangeInclusive;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::TIERS;
+use super::workers::{Progress, on_all};
+use super::{TIERS, first_given};
 use crate::cli::failure::Failure;
+use crate::cli::flags;
 use crate::report::human;
 use crate::sim::{Errors, Scenario, Tier, Tiers};
 use crate::time::Span;
@@ -19,7 +17,7 @@ use crate::time::Span;
 const NODES: u64 = 1_000_000;
 const DEPTH: u32 = 2;
 const LEAVES: u64 = 20_000;
-const MOST_NODES: u64 = 10_000_000;
+const MOST_NODES: u32 = 10_000_000;
 /// A master with more slaves is not simulated.
 const MOST_FAN_OUT: u64 = Scenario::MAX_NODES as u64 - 1;
 
@@ -51,8 +49,7 @@ impl TiersArgs {
             ("--tiers", self.tiers.is_some()),
             ("--leaves", self.leaves.is_some()),
         ];
-        let given = given.into_iter().find(|(_, given)| *given);
-        given.map_or(Ok(()), |(flag, _)| {
+        first_given(given).map_or(Ok(()), |flag| {
             Err(Failure::input(format!("{flag} is not for {name}; allowed is sim {TIERS} {flag}")))
         })
     }
@@ -72,21 +69,15 @@ impl TiersArgs {
 }
 
 fn nodes(text: &str) -> Result<u64, String> {
-    whole(text, 2..=MOST_NODES)
+    flags::count(text, 2, MOST_NODES).map(u64::from)
 }
 
 fn depth(text: &str) -> Result<u32, String> {
-    whole(text, 1..=u64::from(Tiers::MOST)).map(|tiers| tiers as u32)
+    flags::count(text, 1, Tiers::MOST)
 }
 
 fn leaves(text: &str) -> Result<u64, String> {
-    whole(text, 1..=MOST_NODES)
-}
-
-fn whole(text: &str, allowed: RangeInclusive<u64>) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| allowed.contains(number));
-    let (least, most) = (allowed.start(), allowed.end());
-    number.ok_or_else(|| format!("allowed is a whole number from {least} to {most}"))
+    flags::count(text, 1, MOST_NODES).map(u64::from)
 }
 
 /// Tiers of relays, as they were scored.
@@ -132,29 +123,16 @@ impl Figures {
 }
 
 /// Simulates the tiers on all processors, and tells `progress` how many of the branches are done.
-pub(super) fn run(tiers: &Tiers, progress: &(dyn Fn(u64, u64) + Sync)) -> Report {
+pub(super) fn run(tiers: &Tiers, progress: Progress<'_>) -> Report {
     let mut summit = tiers.summit();
     let mut all = vec![std::mem::take(&mut summit.tier)];
     all.extend((2..=tiers.tiers).map(|_| Tier::default()));
-    let branches = if tiers.tiers > 1 { tiers.fan_out } else { 0 };
-    let (next, done, all) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(all));
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= branches {
-                return;
-            }
-            // Sums of whole numbers: who is done first does not matter.
-            let below = tiers.branch(&summit, index);
-            let mut all = all.lock().expect("nobody panics with it");
-            all[1..].iter_mut().zip(&below).for_each(|(tier, more)| tier.add(more));
-            drop(all);
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, branches);
-        }
+    let branches: Vec<_> = if tiers.tiers > 1 { (0..tiers.fan_out).collect() } else { Vec::new() };
+    let take = |below: Vec<Tier>| {
+        all[1..].iter_mut().zip(&below).for_each(|(tier, more)| tier.add(more));
     };
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| (0..processors).for_each(|_| drop(scope.spawn(work))));
-    let all = all.into_inner().expect("nobody panics with it");
+    // Sums of whole numbers: who is done first does not matter.
+    on_all(&branches, |&index| tiers.branch(&summit, index), take, progress);
     let row = |(tier, of): (u32, &Tier)| Row {
         tier,
         nodes: tiers.nodes(tier),
