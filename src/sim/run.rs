@@ -88,11 +88,7 @@ fn look_at_bounds(
 /// candidates they learn from it.
 fn maker(scenario: &Scenario) -> Maker<'_> {
     Box::new(|boot: Boot| -> Box<dyn Core> {
-        let identity = Identity {
-            id: boot.id,
-            boot: BootId(boot.number),
-            name: Name::nearest(&scenario.nodes[boot.node].name),
-        };
+        let identity = identity(scenario, &boot);
         if boot.node == 0 && !scenario.has_candidates() {
             let settings = master(scenario, identity);
             Box::new(Master::new(boot.now, settings, boot.course, boot.seed))
@@ -104,14 +100,24 @@ fn maker(scenario: &Scenario) -> Maker<'_> {
                 boot.seed,
             ))
         } else {
-            let settings = SlaveSettings {
-                masters: vec![address(0)],
-                limits: scenario.limits,
-                ..SlaveSettings::new(identity)
-            };
-            Box::new(Slave::new(boot.now, settings, boot.course, boot.seed))
+            slave(scenario, boot, identity)
         }
     })
+}
+
+pub(super) fn identity(scenario: &Scenario, boot: &Boot) -> Identity {
+    let name = Name::nearest(&scenario.nodes[boot.node].name);
+    Identity { id: boot.id, boot: BootId(boot.number), name }
+}
+
+/// A slave of the first node.
+pub(super) fn slave(scenario: &Scenario, boot: Boot, identity: Identity) -> Box<dyn Core> {
+    let settings = SlaveSettings {
+        masters: vec![address(0)],
+        limits: scenario.limits,
+        ..SlaveSettings::new(identity)
+    };
+    Box::new(Slave::new(boot.now, settings, boot.course, boot.seed))
 }
 
 pub(super) fn master(scenario: &Scenario, identity: Identity) -> MasterSettings {

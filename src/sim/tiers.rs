@@ -10,7 +10,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,13 +19,13 @@ use super::dice::{Dice, Purpose};
 use super::link::{Link, Path};
 use super::machine::{Boot, EPOCH, Machine, Maker};
 use super::oscillator::Oscillator;
-use super::run::master;
+use super::run::{identity, master, slave};
 use super::scenario::{Node, Scenario};
-use super::world::{Witness, World, address};
-use crate::clock::{Adjustment, Quality, Target};
-use crate::proto::{Core, Counters, Event, Identity, Input, Master, Output, Slave, SlaveSettings};
+use super::world::{Witness, World};
+use crate::clock::Target;
+use crate::proto::{Core, Counters, Event, Input, Master, Output};
 use crate::time::{Local, Map, Offset, Shown, Span, Time, True};
-use crate::wire::{BootId, Buffer, Name};
+use crate::wire::Buffer;
 
 /// A tier is given so long to come together before the next one starts, or is scored.
 const SETTLES: Span = Span::from_secs(60);
@@ -252,24 +251,17 @@ fn handed(told: &[Target], machine: &Machine, t: Time<True>) -> Option<Offset> {
 
 fn maker(scenario: &Scenario, told: Option<Arc<[Target]>>) -> Maker<'_> {
     Box::new(move |boot: Boot| -> Box<dyn Core> {
-        let name = Name::nearest(&scenario.nodes[boot.node].name);
-        let identity = Identity { id: boot.id, boot: BootId(boot.number), name };
+        let identity = identity(scenario, &boot);
         if boot.node > 0 {
-            let settings = SlaveSettings {
-                masters: vec![address(0)],
-                limits: scenario.limits,
-                ..SlaveSettings::new(identity)
-            };
-            return Box::new(Slave::new(boot.now, settings, boot.course, boot.seed));
+            return slave(scenario, boot, identity);
         }
         let settings = master(scenario, identity);
+        let master = Master::new(boot.now, settings, boot.course, boot.seed);
         match &told {
-            None => Box::new(Master::new(boot.now, settings, boot.course, boot.seed)),
-            Some(told) => Box::new(Lower {
-                master: Master::relay(boot.now, settings, boot.course, boot.seed),
-                told: Arc::clone(told),
-                next: 0,
-            }),
+            None => Box::new(master),
+            Some(told) => {
+                Box::new(Lower { master: master.relay(), told: Arc::clone(told), next: 0 })
+            }
         }
     })
 }
@@ -320,12 +312,6 @@ impl Ear {
 }
 
 impl Witness for Ear {
-    fn boots(&mut self, _: Time<True>, _: usize) {}
-
-    fn sends(&mut self, _: Time<True>, _: usize, _: &mut Buffer) {}
-
-    fn delivers(&mut self, _: Time<True>, _: usize, _: SocketAddr, _: &Buffer) {}
-
     fn says(&mut self, t: Time<True>, node: usize, machine: &Machine, event: &Event) {
         let Event::Adjusted(adjusted) = event else { return };
         // It is told before the clock is steered by it.
@@ -334,22 +320,6 @@ impl Witness for Ear {
         let map = Map { at, reads: Time::from_nanos(reads.as_nanos()), rate: adjusted.rate };
         let (sigma, bound) = (adjusted.sigma, adjusted.bound);
         self.told[node].push(Target { map, sigma, bound, until: at + Span::from_secs(10) });
-    }
-
-    fn steers(
-        &mut self,
-        _: Time<True>,
-        _: usize,
-        _: &Adjustment,
-        _: Map<Local, Shown>,
-        _: Map<Local, Shown>,
-    ) {
-    }
-
-    fn publishes(&mut self, _: Time<True>, _: usize, _: Quality) {}
-
-    fn keeps(&mut self, _: Time<True>, _: usize) -> bool {
-        true
     }
 }
 

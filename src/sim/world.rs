@@ -24,29 +24,32 @@ const PATIENCE: u32 = 100_000;
 /// Datagrams that a kernel keeps for a daemon that does not run: 208 KiB, as Linux counts.
 const BACKLOG: u32 = 256;
 
-/// Sees all that happens, while it happens.
+/// Sees all that happens, while it happens; what it does not care about it leaves as it is.
 pub(super) trait Witness {
     /// A daemon starts.
-    fn boots(&mut self, t: Time<True>, node: usize);
+    fn boots(&mut self, _t: Time<True>, _node: usize) {}
     /// A core has sent a datagram, which may still be changed.
-    fn sends(&mut self, t: Time<True>, node: usize, bytes: &mut Buffer);
+    fn sends(&mut self, _t: Time<True>, _node: usize, _bytes: &mut Buffer) {}
     /// A core is about to be given a datagram.
-    fn delivers(&mut self, t: Time<True>, node: usize, from: SocketAddr, bytes: &Buffer);
+    fn delivers(&mut self, _t: Time<True>, _node: usize, _from: SocketAddr, _bytes: &Buffer) {}
     /// A core tells of an event.
-    fn says(&mut self, t: Time<True>, node: usize, machine: &Machine, event: &Event);
+    fn says(&mut self, _t: Time<True>, _node: usize, _machine: &Machine, _event: &Event) {}
     /// A core has changed the course of its clock.
     fn steers(
         &mut self,
-        t: Time<True>,
-        node: usize,
-        adjustment: &Adjustment,
-        before: Map<Local, Shown>,
-        after: Map<Local, Shown>,
-    );
+        _t: Time<True>,
+        _node: usize,
+        _adjustment: &Adjustment,
+        _before: Map<Local, Shown>,
+        _after: Map<Local, Shown>,
+    ) {
+    }
     /// A core tells how good its clock is.
-    fn publishes(&mut self, t: Time<True>, node: usize, quality: Quality);
+    fn publishes(&mut self, _t: Time<True>, _node: usize, _quality: Quality) {}
     /// A core wants something kept; whether that can be.
-    fn keeps(&mut self, t: Time<True>, node: usize) -> bool;
+    fn keeps(&mut self, _t: Time<True>, _node: usize) -> bool {
+        true
+    }
 }
 
 /// What befalls a machine.

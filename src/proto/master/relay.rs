@@ -3,7 +3,7 @@
 //! A relay is a slave of another master, on the same Local. Cluster time is what that master said last;
 //! the members below are measured and judged as anybody's, and steer nothing.
 
-use super::{Local, Map, Master, MasterSettings, Shown, Span, Time};
+use super::{Local, Map, Master, Span, Time};
 use crate::clock::Target;
 use crate::proto::steering::RHO;
 use crate::proto::track::Wheel;
@@ -35,17 +35,11 @@ impl Relay {
 }
 
 impl Master {
-    /// A relay's half that is a master: it hands on the cluster time that it is given with
+    /// The same as a relay's half: it hands on the cluster time that it is given with
     /// [`Master::lead`], on the same Local, and steers no clock. Before that it has none to hand on.
-    pub fn relay(
-        now: Time<Local>,
-        settings: MasterSettings,
-        course: Map<Local, Shown>,
-        seed: [u8; 32],
-    ) -> Self {
-        let mut master = Self::new(now, settings, course, seed);
-        master.relay.is_one = true;
-        master
+    pub fn relay(mut self) -> Self {
+        self.relay.is_one = true;
+        self
     }
 
     /// Gives a relay the cluster time of the master above it, as that said it last.
