@@ -218,9 +218,7 @@ impl Ensemble {
             Some(cluster) if self.led || self.rounds > START_ROUNDS => cluster.anchored_at(at),
             _ => self.form(at, readings),
         };
-        if !self.led {
-            self.look_for_jumps(at, &mut predicted, readings);
-        }
+        self.look_for_jumps(at, &mut predicted, readings);
         let mut near = 0;
         let seats: Vec<_> = readings
             .iter()
@@ -237,17 +235,17 @@ impl Ensemble {
         let mut verdicts = self.judge(at, readings, &seats, &opinions, centre);
         self.held = !self.majority(readings, &opinions, centre);
         let moved = self.average(at, &seats, &opinions, centre, &mut verdicts);
-        let moved = if self.held || self.led { Offset::ZERO } else { moved };
+        let moved = if self.held { Offset::ZERO } else { moved };
         let pulled = self.pull(at, &predicted, readings, &verdicts);
-        let pulled = if self.led { Offset::ZERO } else { pulled };
-        let cluster = Map { reads: predicted.reads + moved + pulled, ..predicted };
+        let averaged = Map { reads: predicted.reads + moved + pulled, ..predicted };
+        // Where it is led the average tells how the members stand, and moves nothing.
+        let cluster = if self.led { predicted } else { averaged };
         self.held_for = if self.held { self.held_for.saturating_add(1) } else { 0 };
         // While it holds, what the members remember is all there is to come back to.
         if !self.held || self.held_for >= HOLD_PATIENCE {
             self.learn(&cluster, readings, &seats, &opinions, centre);
         }
         let rate = self.rate(at, &predicted, readings, &seats, &verdicts);
-        let rate = if self.led { predicted.rate } else { rate };
         self.cluster = Some(Map { rate, ..cluster });
         let rounds = self.rounds;
         if self.members.len() > readings.len() {
@@ -462,6 +460,9 @@ impl Ensemble {
         seats: &[u32],
         verdicts: &[Verdict],
     ) -> Rate {
+        if self.led {
+            return predicted.rate;
+        }
         if self.is_warming(at) {
             return free_rate(readings);
         }

@@ -23,7 +23,7 @@ impl Ensemble {
         predicted: &mut Map<Wheel, Cluster>,
         readings: &[Reading],
     ) {
-        if self.is_warming(at) {
+        if self.led || self.is_warming(at) {
             return;
         }
         let mut near = 0;

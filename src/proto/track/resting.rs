@@ -102,13 +102,14 @@ impl Resting {
         let excess = self.laws.iter().map(law::Resting::scale).sum();
         let one_way = f64::from((self.skew[0] - self.skew[1]).abs());
         let variance = bound::variance(variance, excess, bank.phi(), one_way);
-        let rate_sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
-        let rate_bound = rate_bound(rate_sigma, self.exchanges, self.warm);
+        let (rate_sigma, rate_bound) = self.rate_known(blend, &home);
         let relative = x - home.deviation;
-        let error = self.error_of(relative, at, &home, blend);
+        let error = self.error_of(relative, at, y - home.rate, rate_bound);
         let error = second.map_or(error, |second| {
             let there = (self.base - second.base).as_secs_f64() + relative;
-            error.max(second.error_of(there, at, &home, second.bank.wake().blend()))
+            let bank = second.bank.wake();
+            let (_, bound) = second.rate_known(bank.blend(), &home);
+            error.max(second.error_of(there, at, bank.blend().mean[1] - home.rate, bound))
         });
         let stamps = self.noise.noise().as_secs_f64() + 1e-9;
         let wheel_offset = self.base + Offset::from_secs_f64(x);
@@ -126,13 +127,18 @@ impl Resting {
         }
     }
 
-    /// How far the slave may be at `at` from `relative`, seconds on this state's base.
-    fn error_of(&self, relative: f64, at: Time<Local>, home: &Home, blend: &Filter) -> f64 {
-        let t = (at - self.at).as_secs_f64();
+    /// One standard deviation of the slave's rate, and the most by which it may be wrong.
+    fn rate_known(&self, blend: &Filter, home: &Home) -> (f64, f64) {
         let sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
-        let rho = rate_bound(sigma, self.exchanges, self.warm);
+        (sigma, rate_bound(sigma, self.exchanges, self.warm))
+    }
+
+    /// How far the slave may be at `at` from `relative`, seconds on this state's base, at a `rate` that
+    /// is known to ± `rho`.
+    fn error_of(&self, relative: f64, at: Time<Local>, rate: f64, rho: f64) -> f64 {
+        let t = (at - self.at).as_secs_f64();
         let mut corridor = self.corridor.clone();
-        corridor.age(t.abs(), (blend.mean[1] - home.rate) * t.signum(), rho);
+        corridor.age(t.abs(), rate * t.signum(), rho);
         corridor.error_of(relative)
     }
 }
