@@ -166,8 +166,12 @@ mod tests {
         let (wide, narrow) = (2.5e-3_f64.powi(2), 20e-9_f64.powi(2));
         let cov = [wide, 1e-9, wide - narrow / 2.0, 1e-10, 1e-9, wide];
         let kept = Root::of(&cov).squared();
-        for (kept, cov) in kept.iter().zip(cov) {
-            assert!((kept / cov - 1.0).abs() < 1e-6, "{kept} {cov}");
+        // And one in which each of the three has a part of its own in the others.
+        let mixed = [4.0, 2.0, 1.0, 5.0, 3.0, 6.0];
+        for (kept, cov) in [(kept, cov), (Root::of(&mixed).squared(), mixed)] {
+            for (kept, cov) in kept.iter().zip(cov) {
+                assert!((kept / cov - 1.0).abs() < 1e-6, "{kept} {cov}");
+            }
         }
         let known = kept[0] - 2.0 * kept[2] + kept[5];
         assert!((known / narrow - 1.0).abs() < 0.05, "{known} {narrow}");

@@ -18,7 +18,7 @@ enum Bug {
     ForgetsRounds,
     /// Steps where it ought to slew.
     StepsLate,
-    /// Publishes an eighth of its bound.
+    /// Publishes a hundredth of its bound.
     Boasts,
     /// Slews twice as fast as it may.
     Hurries,
