@@ -3,7 +3,7 @@
 use super::record::by_whom;
 use crate::clock::Interference;
 use crate::proto::{Adjusted, Cause, DEVIATIONS, Event, Round, Slot, Surrender, Who};
-use crate::report::{human, human_offset, human_rate};
+use crate::report::{following, human, human_offset, human_rate};
 use crate::time::{Offset, Span};
 use crate::wire::{LeaveReason, NodeId, Standing};
 
@@ -93,7 +93,7 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
         Event::Round(round) => self::round(round),
         Event::Slot(slot) => self::slot(slot, &(scene.name_of)(slot.id)),
         Event::Exchange(_) => return None,
-        Event::Following(who) => format!("following master {} at {}", who.name, who.addr),
+        Event::Following(who) => following(&who.name, who.addr),
         Event::MasterLeft { who, reason } => format!("master {} left: {}", who.name, why(*reason)),
         Event::MasterSilent(who) => {
             format!("master {} at {} went silent: going on at the learned rate", who.name, who.addr)

@@ -1,5 +1,6 @@
 //! Merges the lines of an interval log, whoever wrote it, within bounds.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -271,10 +272,18 @@ fn field<T: std::str::FromStr>(word: &str, name: &str) -> Option<T> {
     word.strip_prefix(name)?.parse().ok()
 }
 
-/// Who is followed, by the sentence of the event.
+const FOLLOWING: &str = "following master ";
+const AT: &str = " at ";
+
+/// The sentence that says which master is followed from now on, and where it is reached.
+pub fn following(master: impl Display, addr: impl Display) -> String {
+    format!("{FOLLOWING}{master}{AT}{addr}")
+}
+
+/// Who is followed, by that sentence.
 fn followed(text: &str) -> Option<&str> {
-    let rest = text.strip_prefix("following master ")?;
-    Some(rest.rsplit_once(" at ").map_or(rest, |(name, _)| name))
+    let rest = text.strip_prefix(FOLLOWING)?;
+    Some(rest.rsplit_once(AT).map_or(rest, |(name, _)| name))
 }
 
 fn span(duration: Duration) -> Span {
@@ -284,6 +293,14 @@ fn span(duration: Duration) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_followed_is_read_from_what_says_so() {
+        for name in ["tower", "look at me"] {
+            assert_eq!(followed(&following(name, "[::1]:7045")), Some(name));
+        }
+        assert_eq!(followed("master of term 1 from now on"), None);
+    }
 
     #[test]
     fn merged_histograms_stay_within_their_memory() {

@@ -26,6 +26,7 @@ pub use history::{Course, Happening, History, Point};
 pub use human::{human, human_count, human_offset, human_rate};
 pub use latency::Metrics;
 pub use log::{LogError, LogWriter};
+pub use merge::following;
 pub use page::page;
 pub use reader::{Log, ReadError, TagLog, read, read_all, read_from};
 pub use table::{OffsetSummary, OtherRow, Report, Row, Summary};
