@@ -322,8 +322,12 @@ impl Ensemble {
             if !within(opinion, centre, limit) {
                 member.probation = PROBATION;
                 member.joined = at;
-            } else {
-                member.probation = member.probation.saturating_sub(1);
+            } else if member.probation > 0 {
+                member.probation -= 1;
+                if member.probation == 0 {
+                    // What it was apart is over; smoothed, it would weigh on for hours.
+                    member.variance = VARIANCE_FIRST;
+                }
             }
             let standing = match member.probation {
                 0 => Standing::Counted,

@@ -67,3 +67,22 @@ fn cluster_time_that_runs_as_no_crystal_does_is_called_back() {
         assert!(rate.abs() < Rate::from_ppb(1.0), "{ppm} ppm: {rate:?}");
     }
 }
+
+#[test]
+fn a_clock_that_was_far_off_and_came_back_counts_like_the_others_again() {
+    let mut ensemble = ensemble(100);
+    let mut weight = 0.0;
+    for t in 100..1_400 {
+        // A tenth of a microsecond to and fro, each at times of its own.
+        let noise = |n: u64| Offset::from_nanos(if t % (n as i64 + 2) == 0 { 100 } else { -50 });
+        let gone = Span::from_millis(700).as_offset();
+        let ahead = |n| if n == 5 && t < 160 { gone } else { noise(n) };
+        let (at, readings) = readings(t, ahead);
+        let verdicts = ensemble.round(at, &readings);
+        if t == 101 || t == 161 {
+            assert_eq!(verdicts[4].standing, Standing::Falseticker, "it jumped");
+        }
+        weight = verdicts[4].weight;
+    }
+    assert!((0.1..0.3).contains(&weight), "it weighs {weight:.4}");
+}
