@@ -143,11 +143,21 @@ impl Election {
             } else if self.state == State::Standby {
                 self.wait = self.wait.max(now + GIVE_WAY);
             }
-        } else if asking {
-            peer.courtesies += 1;
-            return (Verdict::Outranked, None);
+            return (verdict, None);
         }
-        (verdict, None)
+        // It heard the master a moment before we did, and so missed it first: that is no merit.
+        let roused = self.state == State::Standby && self.wait <= now && self.remembers();
+        let contends = asking || roused && self.may_claim(now);
+        if !contends {
+            return (verdict, None);
+        }
+        if let Some(peer) = self.peers.at(from) {
+            peer.courtesies += 1;
+        }
+        if !asking {
+            self.ask(now);
+        }
+        (Verdict::Outranked, None)
     }
 
     /// The master that speaks against a claim of `asker`: ourselves, or one that we hear.
@@ -227,5 +237,70 @@ impl Election {
         let interval = self.master.map_or(crate::time::Span::from_secs(1), |m| m.interval);
         let patience = self.failover(interval);
         self.stand_back(now, patience);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ElectionSettings, Obeyed, Span, Title};
+    use super::*;
+    use crate::wire::{BootId, Rank};
+
+    fn addr(port: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], port))
+    }
+
+    /// What a candidate of rank 2, whose master of a round a second was last heard at 0, does about
+    /// a question that another of `rank` puts to it `millis` later.
+    fn asked(rank: u8, millis: i64) -> Vec<Act> {
+        let peers = vec![addr(2)];
+        let settings = ElectionSettings {
+            rank: Rank(2),
+            peers,
+            jitter: false,
+            ..ElectionSettings::new(NodeId(20))
+        };
+        let start = Time::from_nanos(0);
+        let mut election = Election::new(start, settings, [7; 32]);
+        let title = Title { term: Term(1), rank: Rank(9), id: NodeId(90) };
+        let interval = Span::from_secs(1);
+        let (boot, heard) = (BootId(1), start);
+        let master = Obeyed { title, boot, addr: addr(9), interval, heard, proven: true };
+        election.observe(start, Some(&master));
+        let now = Time::from_nanos(millis * 1_000_000);
+        let claim = Claim { nonce: 5, term: Term(2), request: Request::Ask };
+        let header = Header {
+            sender: NodeId(10),
+            receiver: NodeId(20),
+            boot: BootId(3),
+            term: Term(1),
+            rank: Rank(rank),
+            sequence: 1,
+        };
+        election.hear(now, addr(2), &header, &Message::Claim(claim));
+        std::iter::from_fn(|| election.poll(now)).collect()
+    }
+
+    fn verdicts(acts: &[Act]) -> Vec<Verdict> {
+        let verdict = |act: &Act| match act {
+            Act::Send { message: Message::Grant(grant), .. } => Some(grant.verdict),
+            _ => None,
+        };
+        acts.iter().filter_map(verdict).collect()
+    }
+
+    fn asks(acts: &[Act]) -> bool {
+        let asks = |act: &Act| matches!(act, Act::Send { message: Message::Claim(_), to, .. } if *to == addr(2));
+        acts.iter().any(asks)
+    }
+
+    #[test]
+    fn the_better_of_two_asks_as_soon_as_the_other_has_missed_the_master() {
+        let early = asked(1, 1_200);
+        assert!(verdicts(&early) == [Verdict::MasterLives] && !asks(&early), "{early:?}");
+        let late = asked(1, 2_200);
+        assert!(verdicts(&late) == [Verdict::Outranked] && asks(&late), "{late:?}");
+        let better = asked(3, 2_200);
+        assert!(verdicts(&better) == [Verdict::Granted] && !asks(&better), "{better:?}");
     }
 }
