@@ -16,6 +16,8 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 /// What each peer that may speak adds to it. The kernel reckons with twice of that, and charges a
 /// small datagram 0.75 KiB (some cards' 2.25 KiB): of 100 000 slaves a third may speak at once.
 const RECEIVE_BUFFER_EACH: usize = 128;
+/// Whether mio waits with poll(2), or may.
+const FORGETFUL: bool = cfg!(any(mio_unsupported_force_poll_poll, not(target_os = "linux")));
 
 /// A bound UDP socket, IPv4, IPv6 or both.
 ///
@@ -101,7 +103,11 @@ impl Endpoint {
 
     /// Takes up the registration again after an error was announced: mio's poll(2) backend
     /// forgets a descriptor at an error, and a transmit stamp in the error queue looks like one.
+    /// epoll forgets nothing, and announces each stamp that comes after those it has announced.
     pub(super) fn rearm(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        if !FORGETFUL {
+            return Ok(());
+        }
         match registry.reregister(&mut self.socket, token, Interest::READABLE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // It says NotFound once more, but only so does the socket itself forget.
