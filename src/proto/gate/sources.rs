@@ -20,6 +20,8 @@ const BURST: Span = Span::from_secs(1);
 pub(super) struct Sources {
     cost: Span,
     paid: BTreeMap<SocketAddr, Time<Local>>,
+    /// When all of them are paid for.
+    all_paid: Time<Local>,
     together: Time<Local>,
     swept: Time<Local>,
 }
@@ -29,13 +31,16 @@ impl Sources {
     pub(super) fn new(rate: u32) -> Self {
         let beginning = Time::from_nanos(i64::MIN);
         let cost = Span::from_nanos(1_000_000_000 / u64::from(rate.max(1)));
-        Self { cost, paid: BTreeMap::new(), together: beginning, swept: beginning }
+        let paid = BTreeMap::new();
+        Self { cost, paid, all_paid: beginning, together: beginning, swept: beginning }
     }
 
     /// Whether nothing more is to be taken from there now.
     pub(super) fn is_spent(&self, now: Time<Local>, from: SocketAddr) -> bool {
-        let own = self.paid.get(&from).is_some_and(|paid| paid.since(now) >= BURST);
-        own || self.together.since(now) >= BURST
+        let is_over = |paid: &Time<Local>| paid.since(now) >= BURST;
+        // Mostly nobody has spent its budget, and nobody's need be looked for.
+        let own = is_over(&self.all_paid) && self.paid.get(&from).is_some_and(is_over);
+        own || is_over(&self.together)
     }
 
     /// Takes note of something useless from there.
@@ -43,6 +48,7 @@ impl Sources {
         self.together = self.together.max(now) + Span::from_nanos(self.cost.as_nanos() / TOGETHER);
         if let Some(paid) = self.paid.get_mut(&from) {
             *paid = (*paid).max(now) + self.cost;
+            self.all_paid = self.all_paid.max(*paid);
             return;
         }
         if self.paid.len() >= MOST && now.since(self.swept) >= SWEEP {
@@ -51,6 +57,7 @@ impl Sources {
         }
         if self.paid.len() < MOST {
             self.paid.insert(from, now + self.cost);
+            self.all_paid = self.all_paid.max(now + self.cost);
         }
     }
 }
