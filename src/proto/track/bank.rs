@@ -144,9 +144,9 @@ impl Bank {
         std::mem::take(&mut self.fit)
     }
 
-    /// Starts from another state, with what was learned of clock and stamps.
-    pub(super) fn restart(&mut self, filter: Filter) {
-        *self = Self { q: self.q, phi: self.phi, ..Self::new(filter, self.stamps) };
+    /// One that starts from another state, with what was learned of clock and stamps.
+    pub(super) fn restarted(&self, filter: Filter) -> Self {
+        Self { q: self.q, phi: self.phi, ..Self::new(filter, self.stamps) }
     }
 
     fn q_at(&self, place: usize) -> f64 {

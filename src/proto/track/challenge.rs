@@ -5,14 +5,14 @@ use super::{Exchange, Finding, Flywheel, State, Track};
 
 impl Track {
     /// Lets a rival of `state` prove itself where there is one, and begins with another when it is
-    /// time. Gives the state that goes on.
+    /// time. Where the rival is better its state takes the place of `state`.
     pub(super) fn challenge(
         &mut self,
         exchange: &Exchange,
         wheel: &mut Flywheel,
         finding: Finding,
-        mut state: State,
-    ) -> State {
+        state: &mut State,
+    ) {
         let fit = state.bank.take_fit();
         // What happens to the clock or to the path is the guards' affair. But what seems to be one way
         // that got longer may be the clock, and then the rival knows better.
@@ -23,11 +23,11 @@ impl Track {
         match self.rival.take() {
             None => {
                 let early = due > state.rivals && Rival::may_come(state.exchanges);
-                let wanted = early || Rival::may_be_restless(&state);
+                let wanted = early || Rival::may_be_restless(state);
                 if let Some(room) = wanted.then(|| wheel.rooms.take()).flatten() {
                     state.rivals = due;
                     let home = wheel.home(exchange.middle());
-                    self.rival = Some(Rival::new(&state, exchange, &home, room, !early));
+                    self.rival = Some(Rival::new(state, exchange, &home, room, !early));
                 }
             }
             Some(rival) => {
@@ -37,12 +37,11 @@ impl Track {
                     Verdict::Open(rival) => self.rival = Some(rival),
                     Verdict::Won(better) => {
                         let (exchanges, rivals) = (state.exchanges, state.rivals);
-                        state = State { exchanges, rivals, ..better.into_state() };
+                        *state = State { exchanges, rivals, ..better.into_state() };
                     }
                     Verdict::Lost => {}
                 }
             }
         }
-        state
     }
 }

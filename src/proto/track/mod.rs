@@ -199,12 +199,12 @@ impl Track {
     pub fn observe(&mut self, exchange: &Exchange, wheel: &mut Flywheel) -> Taken {
         let at = exchange.middle();
         wheel.advance(at);
-        match self.state.take() {
+        match self.state.as_mut().map(Resting::wake) {
             None => {
                 let rate = self.prior_rate(&wheel.home(at), RATE_REMEMBERED);
                 self.start(exchange, wheel, None, rate)
             }
-            Some(resting) => self.go_on(exchange, wheel, resting.wake()),
+            Some(mut state) => self.go_on(exchange, wheel, &mut state),
         }
     }
 
@@ -213,7 +213,7 @@ impl Track {
         self.prior_rate.get().map(|rate| (rate.as_ratio() + home.rate, sigma))
     }
 
-    fn go_on(&mut self, exchange: &Exchange, wheel: &mut Flywheel, mut state: State) -> Taken {
+    fn go_on(&mut self, exchange: &Exchange, wheel: &mut Flywheel, state: &mut State) -> Taken {
         let sample = state.sample(exchange);
         let silent = (sample.at - state.at).as_secs_f64();
         // With a long history a short round trip may as well be a wrong stamp: the guards decide.
@@ -244,7 +244,7 @@ impl Track {
                 self.start(exchange, wheel, Some(state), Some(rate))
             }
             finding => {
-                let state = self.challenge(exchange, wheel, finding, state);
+                self.challenge(exchange, wheel, finding, state);
                 self.state = Some(state.rest());
                 taken
             }
@@ -262,7 +262,7 @@ impl Track {
         &mut self,
         exchange: &Exchange,
         wheel: &Flywheel,
-        before: Option<State>,
+        before: Option<&State>,
         rate: Option<(f64, f64)>,
     ) -> Taken {
         self.rival = None;
@@ -280,14 +280,11 @@ impl Track {
         self.warm = self.warm.take().filter(|prior| prior.pour(&mut filter, exchange, &home));
         let noise = source.noise().as_secs_f64();
         let bank = match before {
-            Some(State { mut bank, .. }) => {
-                bank.restart(filter);
-                bank
-            }
+            Some(before) => before.bank.restarted(filter),
             None => Bank::new(filter, source),
         };
         let law = Law::new((LATE_GUESS * half).max(noise));
-        let state = State {
+        let mut state = State {
             at,
             base: exchange.offset(),
             bank,

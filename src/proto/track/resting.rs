@@ -7,6 +7,7 @@
 use super::bound::{self, Corridor};
 use super::filter::Filter;
 use super::guard::Guard;
+use super::law::Law;
 use super::wheel::{Flywheel, Home};
 use super::{Estimate, Local, Offset, Rate, Source, Span, State, Time, bank, law, rate_bound};
 
@@ -34,14 +35,15 @@ pub(super) struct Resting {
 }
 
 impl State {
-    pub(super) fn rest(self) -> Resting {
+    /// It is of no use afterwards: its guard goes along.
+    pub(super) fn rest(&mut self) -> Resting {
         Resting {
             at: self.at,
             base: self.base,
             bank: self.bank.rest(),
-            laws: self.laws.map(|law| law.rest()),
-            guard: self.guard,
-            corridor: self.corridor,
+            laws: self.laws.each_ref().map(Law::rest),
+            guard: std::mem::take(&mut self.guard),
+            corridor: self.corridor.clone(),
             least_round_trip: self.least_round_trip as f32,
             mean_round_trip: self.mean_round_trip as f32,
             early: self.early as f32,
@@ -59,14 +61,15 @@ impl State {
 }
 
 impl Resting {
-    pub(super) fn wake(self) -> State {
+    /// What rests is of no use until it was put to rest anew: its guard goes along.
+    pub(super) fn wake(&mut self) -> State {
         State {
             at: self.at,
             base: self.base,
             bank: self.bank.wake(),
-            laws: self.laws.map(|law| law.wake()),
-            guard: self.guard,
-            corridor: self.corridor,
+            laws: self.laws.each_ref().map(law::Resting::wake),
+            guard: std::mem::take(&mut self.guard),
+            corridor: self.corridor.clone(),
             least_round_trip: self.least_round_trip.into(),
             mean_round_trip: self.mean_round_trip.into(),
             early: self.early.into(),

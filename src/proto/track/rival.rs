@@ -122,7 +122,7 @@ impl Rival {
     }
 
     /// The state that is better.
-    pub(super) fn into_state(self) -> State {
+    pub(super) fn into_state(mut self) -> State {
         self.state.wake()
     }
 
@@ -147,7 +147,7 @@ impl Rival {
         if restless {
             bank.suppose(RESTLESS);
         }
-        let state = State {
+        let mut state = State {
             base: exchange.offset(),
             bank,
             laws: [Law::new(scale); 2],
@@ -168,7 +168,7 @@ impl Rival {
         wheel: &mut Flywheel,
         fit: f64,
     ) -> Verdict {
-        let mut state = self.state.clone().wake();
+        let mut state = self.state.wake();
         let sample = state.sample(exchange);
         // A witness that the wheel does not know is not heard.
         state.take(&sample, wheel, &mut Witness::unheard());
