@@ -38,7 +38,7 @@ use super::roster::{Held, Member, Roster, Said};
 use super::settings::MasterSettings;
 use super::status::{Contender, Page, RosterSize, Tracking};
 use super::steering::Steering;
-use super::track::Flywheel;
+use super::track::{Estimate, Flywheel};
 use crate::time::{Local, Map, Offset, Shown, Span, Time};
 use crate::wire::{
     Admission, Buffer, Datagram, Header, Leave, LeaveReason, Message, NodeId, Poll, Reply,
@@ -104,7 +104,7 @@ struct Announced {
 #[derive(Debug)]
 enum Pending {
     Poll { place: Place, index: u8, burst: u8 },
-    Adjust { place: Place },
+    Adjust { place: Place, estimate: Estimate },
     Welcome { to: SocketAddr, receiver: Receiver, welcome: Welcome },
     Announce { to: SocketAddr, receiver: NodeId },
     Entry { place: Place },
@@ -302,8 +302,8 @@ impl Master {
     ) -> Option<Output> {
         match pending {
             Pending::Poll { place, index, burst } => self.ask(now, place, index, burst, buffer),
-            Pending::Adjust { place } => {
-                let adjust = self.adjust(now, place)?;
+            Pending::Adjust { place, estimate } => {
+                let adjust = self.adjust(now, place, &estimate)?;
                 let member = self.roster.get_mut(place)?;
                 member.told = true;
                 let (to, receiver) = (member.who.addr, member.who.id);

@@ -10,7 +10,7 @@ use crate::proto::ensemble::{Reading, Verdict};
 use crate::proto::event::{DEVIATIONS, Slot, Who};
 use crate::proto::steering::RHO;
 use crate::proto::track::Estimate;
-use crate::time::{Cluster, Offset, Rate, Remote};
+use crate::time::{Cluster, Offset, Rate};
 use crate::wire::Adjust;
 
 /// A map may be used for so many intervals; then it is holdover.
@@ -87,8 +87,8 @@ impl Master {
             return;
         }
         if known {
-            self.report(now, place);
-            self.pending.push_back(Pending::Adjust { place });
+            let estimate = self.report(now, place);
+            self.pending.extend(estimate.map(|estimate| Pending::Adjust { place, estimate }));
             self.brief(place);
         }
         let nominal = self.roster.get_mut(place).and_then(|member| member.nominal.take());
@@ -99,15 +99,16 @@ impl Master {
         self.agenda.add(next, Due::Poll { place, index: 0 });
     }
 
-    fn report(&mut self, now: Time<Local>, place: Place) {
-        let Some(member) = self.roster.get(place) else { return };
+    /// Tells what came of the slot, and gives the estimate that it ends with.
+    fn report(&mut self, now: Time<Local>, place: Place) -> Option<Estimate> {
+        let member = self.roster.get(place)?;
         let estimate = member.track.estimate(now, &self.wheel);
         let cluster_rate = self.ensemble.cluster().map_or(Rate::ZERO, |map| map.rate);
         let slot = Slot {
             id: member.who.id,
             round: self.round,
             reach: member.reach,
-            offset: estimate.and_then(|estimate| self.ahead(now, member, &estimate)),
+            offset: estimate.and_then(|estimate| self.ahead(member, &estimate)),
             rate: estimate.map_or(Rate::ZERO, |e| e.wheel_rate.on_top_of(cluster_rate.reversed())),
             sigma: estimate.map_or(Span::MAX, |e| e.sigma),
             likely_bound: estimate.map_or(Span::MAX, |e| e.sigma.times(DEVIATIONS)),
@@ -118,6 +119,7 @@ impl Master {
             steps: member.said().map_or(0, |said| said.steps),
         };
         self.tell(Event::Slot(slot));
+        estimate
     }
 
     /// What a slave shows at `now`, by our estimate of its Local and its own map from there.
@@ -128,13 +130,11 @@ impl Master {
     ) -> Option<(Estimate, Time<Shown>)> {
         let member = self.roster.get(place)?;
         let estimate = member.track.estimate(now, &self.wheel)?;
-        let said = member.said()?;
-        Some((estimate, said.map.reading(local_of(now, &estimate))))
+        Some((estimate, shown_at(member, &estimate)?))
     }
 
-    fn ahead(&self, now: Time<Local>, member: &Member, estimate: &Estimate) -> Option<Offset> {
-        let shown = member.said()?.map.reading(local_of(now, estimate));
-        Some(ahead_of(shown, self.ensemble.for_slave(estimate)?.reads))
+    fn ahead(&self, member: &Member, estimate: &Estimate) -> Option<Offset> {
+        Some(ahead_of(shown_at(member, estimate)?, self.ensemble.for_slave(estimate)?.reads))
     }
 
     /// What a slave shows minus cluster time.
@@ -143,10 +143,16 @@ impl Master {
         Some(ahead_of(shown, self.ensemble.for_slave(&estimate)?.reads))
     }
 
-    pub(super) fn adjust(&self, now: Time<Local>, place: Place) -> Option<Adjust> {
-        let (estimate, shown) = self.shown_by(now, place)?;
+    /// What the member at `place` is told at `now`, by the estimate that its slot ended with.
+    pub(super) fn adjust(
+        &self,
+        now: Time<Local>,
+        place: Place,
+        estimate: &Estimate,
+    ) -> Option<Adjust> {
         let member = self.roster.get(place)?;
-        let (map, summary) = (self.ensemble.for_slave(&estimate)?, self.summary?);
+        let shown = shown_at(member, estimate)?;
+        let (map, summary) = (self.ensemble.for_slave(estimate)?, self.summary?);
         let lasts = self.settings.interval.times(LASTS_INTERVALS);
         // Who hears no other while this lasts adds no more than RHO for its age.
         let faster = Rate::from_ppb((estimate.rate_bound - RHO).as_ppb().max(0.0));
@@ -326,9 +332,10 @@ impl Master {
     }
 }
 
-/// The slave's Local at our instant `now`.
-fn local_of(now: Time<Local>, estimate: &Estimate) -> Time<Remote> {
-    (now + estimate.offset).sent_away()
+/// What a slave shows at the instant of the estimate, by its own map from its Local.
+fn shown_at(member: &Member, estimate: &Estimate) -> Option<Time<Shown>> {
+    let local = (estimate.at + estimate.offset).sent_away();
+    Some(member.said()?.map.reading(local))
 }
 
 /// The middle one of the slaves' bounds; nothing where there are no slaves.
