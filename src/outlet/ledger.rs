@@ -25,9 +25,13 @@ const CLAIM: &str = "it has the better claim";
 /// How an event is told: whether it is a warning, and a sentence; none where it is routine.
 pub type Teller = Box<dyn Fn(&Event) -> Option<(bool, String)> + Send>;
 
-/// The newest values of one kind.
+/// The newest values of one kind. Most windows are so narrow that the last value is all there is,
+/// and that one lies within.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Window(VecDeque<(Time<Local>, f64)>);
+pub(super) struct Window {
+    before: VecDeque<(Time<Local>, f64)>,
+    last: Option<(Time<Local>, f64)>,
+}
 
 impl Window {
     fn push(&mut self, at: Time<Local>, value: f64) {
@@ -36,42 +40,49 @@ impl Window {
 
     /// Takes a value in and keeps the newest `most`.
     fn keep(&mut self, most: usize, at: Time<Local>, value: f64) {
-        if self.0.len() >= most {
-            self.0.pop_front();
+        let last = self.last.replace((at, value));
+        if let Some(last) = last.filter(|_| most > 1) {
+            if self.len() >= most {
+                self.before.pop_front();
+            }
+            self.before.push_back(last);
         }
-        self.0.push_back((at, value));
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.before.len() + usize::from(self.last.is_some())
     }
 
     pub(super) fn last(&self) -> Option<f64> {
-        self.0.back().map(|(_, value)| *value)
+        self.last.map(|(_, value)| value)
     }
 
     /// From the oldest to the newest.
     pub(super) fn span(&self) -> Span {
-        match (self.0.front(), self.0.back()) {
+        match (self.before.front(), self.last) {
             (Some((first, _)), Some((last, _))) => last.since(*first),
             _ => Span::ZERO,
         }
     }
 
+    fn values(&self) -> impl Iterator<Item = f64> {
+        self.before.iter().chain(&self.last).map(|(_, value)| *value)
+    }
+
     pub(super) fn mean(&self) -> Option<f64> {
-        let n = self.0.len() as f64;
-        (n > 0.0).then(|| self.0.iter().map(|(_, value)| value).sum::<f64>() / n)
+        let n = self.len() as f64;
+        (n > 0.0).then(|| self.values().sum::<f64>() / n)
     }
 
     pub(super) fn rms(&self) -> Option<f64> {
-        let n = self.0.len() as f64;
-        (n > 0.0).then(|| (self.0.iter().map(|(_, value)| value * value).sum::<f64>() / n).sqrt())
+        let n = self.len() as f64;
+        (n > 0.0).then(|| (self.values().map(|value| value * value).sum::<f64>() / n).sqrt())
     }
 
     /// The standard deviation; none of fewer than two.
     pub(super) fn deviation(&self) -> Option<f64> {
-        let (n, mean) = (self.0.len() as f64, self.mean()?);
-        let squares = self.0.iter().map(|(_, value)| (value - mean).powi(2)).sum::<f64>();
+        let (n, mean) = (self.len() as f64, self.mean()?);
+        let squares = self.values().map(|value| (value - mean).powi(2)).sum::<f64>();
         (n > 1.0).then(|| (squares / (n - 1.0)).sqrt())
     }
 }
@@ -126,7 +137,8 @@ pub struct Ledger {
     pub(super) offsets: Window,
     pub(super) rates: Window,
     pub(super) updates: u64,
-    pub(super) members: BTreeMap<NodeId, Tally>,
+    /// Boxed, so that the keys lie close together: each exchange is looked up twice.
+    members: BTreeMap<NodeId, Box<Tally>>,
     /// Of which so many are wide.
     windows: usize,
     pub(super) round_trip: Buckets,
@@ -178,7 +190,7 @@ impl Ledger {
 
     /// What was measured of a member since it came.
     pub fn tally(&self, id: NodeId) -> Option<&Tally> {
-        self.members.get(&id)
+        self.members.get(&id).map(Box::as_ref)
     }
 
     /// Takes note of an event.
@@ -296,7 +308,7 @@ impl Ledger {
         let tally = self.members.entry(id).or_insert_with(|| {
             let wide = *windows < MOST_WINDOWS;
             *windows += usize::from(wide);
-            Tally { wide, ..Tally::default() }
+            Box::new(Tally { wide, ..Tally::default() })
         });
         Some(tally)
     }
@@ -406,8 +418,8 @@ mod tests {
         }
         assert_eq!(ledger.members.len(), MOST_MEMBERS);
         assert_eq!(ledger.windows, MOST_WINDOWS);
-        let wide = |tally: &&Tally| tally.offsets.len() > 1 || tally.wide;
-        assert_eq!(ledger.members.values().filter(wide).count(), MOST_WINDOWS);
+        let wide = |tally: &Tally| tally.offsets.len() > 1 || tally.wide;
+        assert_eq!(ledger.members.values().filter(|tally| wide(tally)).count(), MOST_WINDOWS);
         assert_eq!(ledger.tally(NodeId(7)).unwrap().offsets.len(), WINDOW);
         assert_eq!((ledger.news.len(), ledger.told), (MOST_NEWS, 20_000));
         assert_eq!((ledger.changes.len(), ledger.updates), (MOST_REIGNS, 20_000));
