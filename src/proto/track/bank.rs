@@ -8,7 +8,7 @@
 
 use super::Source;
 use super::filter::{Filter, Root, Way};
-use super::law::Law;
+use super::law::Mixture;
 
 const FILTERS: usize = 5;
 /// Ratio of neighbouring q, and of neighbouring φ.
@@ -203,7 +203,7 @@ impl Bank {
 
     /// Takes in the observation `z` of one way, `lag` seconds off the middle of the exchange.
     /// `others` is the variance of what is not in the state.
-    pub(super) fn observe(&mut self, way: Way, z: f64, lag: f64, law: &Law, others: f64) {
+    pub(super) fn observe(&mut self, way: Way, z: f64, lag: f64, law: &Mixture, others: f64) {
         let mut likely = [0.0; FILTERS];
         for (i, likely) in likely.iter_mut().enumerate() {
             let phi = self.phi_at(i);

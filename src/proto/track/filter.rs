@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_covariance_stays_positive_for_a_month() {
-        let law = Law::new(5e-6);
+        let law = Law::new(5e-6).mixture();
         let mut filter = Filter { mean: [0.0, 0.0, 50e-6], cov: [1e-9, 0.0, 0.0, 1e-8, 0.0, 1e-9] };
         let mut u = 0.5_f64;
         for i in 0..2_600_000 {

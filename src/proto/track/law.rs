@@ -91,35 +91,11 @@ impl Law {
         Self { scale, long: RARE, weight: GUESS, share, sum }
     }
 
-    /// What a residual `nu` = z − û says, where û was predicted with variance `s` and the stamps
-    /// have the noise `phi`.
-    ///
-    /// With λ = 1/scale, V = s + φ², t = ν/√V − λ√V:
-    /// ln Z = ln λ + λ²V/2 − λν + ln Φ(t), slope = λ − r/√V, bend = r(t + r)/V; a mixture's are
-    /// the mean of these by responsibility, its bend less the variance of the slopes.
-    pub(super) fn pull(&self, nu: f64, s: f64, phi: f64) -> Pull {
-        let variance = s + phi * phi;
-        let deviation = variance.sqrt();
-        let one = |share: f64, scale: f64| {
-            let lambda = 1.0 / scale;
-            let cut = tail(nu / deviation - lambda * deviation);
-            Pull {
-                ln_z: (share * lambda).ln() + lambda * (0.5 * lambda * variance - nu) + cut.ln_mass,
-                slope: lambda - cut.ratio / deviation,
-                bend: cut.shrink / variance,
-            }
-        };
-        let near = one(1.0 - self.long, self.scale[0]);
-        let far = one(self.long, self.scale[1]);
-        // The responsibility of the everyday one, without overflow.
-        let a = 1.0 / (1.0 + (far.ln_z - near.ln_z).exp());
-        let b = 1.0 - a;
-        let greater = near.ln_z.max(far.ln_z);
-        let ln_z = greater + ((near.ln_z - greater).exp() + (far.ln_z - greater).exp()).ln();
-        Pull {
-            ln_z,
-            slope: a * near.slope + b * far.slope,
-            bend: a * near.bend + b * far.bend - a * b * (near.slope - far.slope).powi(2),
+    /// What observations are held against, until it learns.
+    pub(super) fn mixture(&self) -> Mixture {
+        Mixture {
+            near: Exponential::new(1.0 - self.long, self.scale[0]),
+            far: Exponential::new(self.long, self.scale[1]),
         }
     }
 
@@ -149,13 +125,76 @@ impl Law {
     }
 }
 
+/// A law as five filters in turn hold an observation against it: what does not depend on the
+/// observation is worked out once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mixture {
+    near: Exponential,
+    far: Exponential,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Exponential {
+    /// 1/scale.
+    lambda: f64,
+    /// ln of its density at no delay, by its share.
+    ln_peak: f64,
+}
+
+impl Mixture {
+    /// What a residual `nu` = z − û says, where û was predicted with variance `s` and the stamps
+    /// have the noise `phi`.
+    ///
+    /// With λ = 1/scale, V = s + φ², t = ν/√V − λ√V:
+    /// ln Z = ln λ + λ²V/2 − λν + ln Φ(t), slope = λ − r/√V, bend = r(t + r)/V; a mixture's are
+    /// the mean of these by responsibility, its bend less the variance of the slopes.
+    pub(super) fn pull(&self, nu: f64, s: f64, phi: f64) -> Pull {
+        let variance = s + phi * phi;
+        let deviation = variance.sqrt();
+        let near = self.near.pull(nu, variance, deviation);
+        let far = self.far.pull(nu, variance, deviation);
+        // How much likelier the long one is.
+        let odds = (far.ln_z - near.ln_z).exp();
+        let a = 1.0 / (1.0 + odds);
+        let b = 1.0 - a;
+        // Without overflow.
+        let ln_z = if odds <= 1.0 {
+            near.ln_z + (1.0 + odds).ln()
+        } else {
+            far.ln_z + (1.0 + (near.ln_z - far.ln_z).exp()).ln()
+        };
+        Pull {
+            ln_z,
+            slope: a * near.slope + b * far.slope,
+            bend: a * near.bend + b * far.bend - a * b * (near.slope - far.slope).powi(2),
+        }
+    }
+}
+
+impl Exponential {
+    fn new(share: f64, scale: f64) -> Self {
+        let lambda = 1.0 / scale;
+        Self { lambda, ln_peak: (share * lambda).ln() }
+    }
+
+    fn pull(&self, nu: f64, variance: f64, deviation: f64) -> Pull {
+        let Self { lambda, ln_peak } = *self;
+        let cut = tail(nu / deviation - lambda * deviation);
+        Pull {
+            ln_z: ln_peak + lambda * (0.5 * lambda * variance - nu) + cut.ln_mass,
+            slope: lambda - cut.ratio / deviation,
+            bend: cut.shrink / variance,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_pull_is_the_derivative_of_the_likelihood() {
-        let law = Law::new(5e-6);
+        let law = Law::new(5e-6).mixture();
         let (s, phi, step) = (4e-14, 1e-7, 1e-10);
         for nu in [-2e-6, -3e-7, 0.0, 4e-7, 3e-6, 4e-5, 4e-4] {
             let here = law.pull(nu, s, phi);
@@ -173,7 +212,7 @@ mod tests {
 
     #[test]
     fn too_fast_is_believed_and_late_is_not() {
-        let law = Law::new(5e-6);
+        let law = Law::new(5e-6).mixture();
         let (s, phi) = (1e-12, 1e-8);
         let fast = law.pull(-5e-6, s, phi);
         let late = law.pull(2e-3, s, phi);

@@ -435,13 +435,14 @@ impl State {
         for (i, way) in Way::BOTH.into_iter().enumerate() {
             let (nu, _) = self.residuals(sample, home);
             let s = self.bank.blend().forecast(way).variance + sample.worse[i];
+            let law = self.laws[i].mixture();
             if trusted {
-                let of = (way, &self.laws[i], self.bank.phi());
+                let of = (way, &law, self.bank.phi());
                 wheel.observe(witness, of, (nu[i], home.deviation, s));
             }
             let z =
                 sample.z[i] + way.sign() * home.deviation - self.skew[i] - sample.lag * home.rate;
-            self.bank.observe(way, z, sample.lag, &self.laws[i], home.variance + sample.worse[i]);
+            self.bank.observe(way, z, sample.lag, &law, home.variance + sample.worse[i]);
         }
         // Noise of the stamps scatters the round trips, the least of many by some deviations; a clock
         // that runs away does not.

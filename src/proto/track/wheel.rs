@@ -16,7 +16,7 @@
 
 use super::Track;
 use super::filter::Way;
-use super::law::Law;
+use super::law::Mixture;
 use super::rival::Rooms;
 use crate::proto::consensus::middle;
 use crate::time::{Local, Map, Offset, Rate, Scale, Time};
@@ -296,7 +296,7 @@ impl Flywheel {
     pub(super) fn observe(
         &mut self,
         witness: &mut Witness,
-        (way, law, phi): (Way, &Law, f64),
+        (way, law, phi): (Way, &Mixture, f64),
         (nu, m, s): (f64, f64, f64),
     ) {
         if !self.turns || ![self.round, self.next_round()].contains(&witness.round) {
