@@ -215,10 +215,11 @@ impl<C: Core, K: Clock> Node<C, K> {
         self.wait(events, deadlines.into_iter().flatten().min())?;
         self.look_up();
         self.take_in(observer);
-        if self.hands.deadline() <= self.oscillator.read() {
+        let now = self.oscillator.read();
+        if self.hands.deadline() <= now {
             self.may_touch(observer);
         }
-        while let Some(missing) = self.stamps.missing() {
+        while let Some(missing) = self.stamps.missing(now) {
             if self.endpoint.wanted == Wanted::Kernel {
                 return Err(NetError::Stamps(missing.to_string()));
             }
@@ -360,8 +361,8 @@ impl<C: Core, K: Clock> Node<C, K> {
 
     /// Does whatever the core asks for.
     fn serve(&mut self, observer: &mut dyn Observer) {
+        let mut now = self.oscillator.read();
         loop {
-            let now = self.oscillator.read();
             let output = self.core.poll(now, &mut self.datagram);
             match output {
                 Some(Output::Send { .. }) => {}
@@ -385,8 +386,11 @@ impl<C: Core, K: Clock> Node<C, K> {
                 Output::Event(event) => {
                     self.names.note(now, &event);
                     self.untold.push((now, event));
+                    // It took no time worth a reading of the clock.
+                    continue;
                 }
             }
+            now = self.oscillator.read();
         }
     }
 

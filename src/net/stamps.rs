@@ -65,9 +65,8 @@ impl Stamps {
         Self { oscillator, carrier, stamping, transmit: Transmit::new(), queue, hopes }
     }
 
-    /// What turned out not to be had; each is told once.
-    pub(super) fn missing(&mut self) -> Option<Missing> {
-        let now = self.oscillator.read();
+    /// What turned out not to be had by `now`; each is told once.
+    pub(super) fn missing(&mut self, now: Time<Local>) -> Option<Missing> {
         self.hopes.iter_mut().find_map(|(which, hope)| hope.is_lost(now).then_some(*which))
     }
 
