@@ -34,7 +34,8 @@ pub(super) struct Subject {
 #[derive(Debug)]
 pub struct Book {
     interval: Metrics<u64>,
-    total: Metrics<u64>,
+    /// Of the intervals before: each exchange of a large cluster is recorded once.
+    before: Metrics<u64>,
     subjects: BTreeMap<u64, Subject>,
     max_subjects: usize,
     not_shown: u64,
@@ -47,7 +48,7 @@ impl Book {
     pub fn new(max_subjects: usize) -> Self {
         Self {
             interval: Metrics::new(CLUSTER_DIGITS),
-            total: Metrics::new(CLUSTER_DIGITS),
+            before: Metrics::new(CLUSTER_DIGITS),
             subjects: BTreeMap::new(),
             max_subjects,
             not_shown: 0,
@@ -111,7 +112,6 @@ impl Book {
     /// least. Without a page of its own it counts for the cluster only.
     pub fn record_exchange(&mut self, id: u64, round_trip: Span, noise: Span) {
         self.interval.record_exchange(round_trip, noise);
-        self.total.record_exchange(round_trip, noise);
         if let Some(subject) = self.subjects.get_mut(&id) {
             subject.interval.record_exchange(round_trip, noise);
             subject.total.record_exchange(round_trip, noise);
@@ -122,7 +122,6 @@ impl Book {
     /// its own it counts for the cluster only.
     pub fn record_offset(&mut self, id: u64, offset: Offset) {
         self.interval.record_offset(offset);
-        self.total.record_offset(offset);
         if let Some(subject) = self.subjects.get_mut(&id) {
             subject.interval.record_offset(offset);
             subject.total.record_offset(offset);
@@ -144,8 +143,10 @@ impl Book {
     /// What was measured since the book was opened.
     pub fn total(&self) -> Report {
         let rows = self.in_order().into_iter();
+        let mut cluster = self.before.clone();
+        cluster.add(&self.interval);
         Report {
-            cluster: self.total.row(CLUSTER, false),
+            cluster: cluster.row(CLUSTER, false),
             slaves: rows.map(|s| s.total.row(&s.name, s.left.is_some())).collect(),
             others: Vec::new(),
             not_shown: self.not_shown,
@@ -154,6 +155,7 @@ impl Book {
 
     /// Begins the next interval.
     pub fn roll(&mut self) {
+        self.before.add(&self.interval);
         self.interval.clear();
         for subject in self.subjects.values_mut() {
             subject.interval.clear();
@@ -169,7 +171,7 @@ impl Book {
     pub fn memory_bytes(&self) -> usize {
         let subjects = self.subjects.values();
         let subjects = subjects.map(|s| s.interval.memory_bytes() + s.total.memory_bytes());
-        self.interval.memory_bytes() + self.total.memory_bytes() + subjects.sum::<usize>()
+        self.interval.memory_bytes() + self.before.memory_bytes() + subjects.sum::<usize>()
     }
 
     /// The most memory a book for `max_subjects` slaves takes for histograms, in bytes: 1 344 KiB
@@ -237,6 +239,25 @@ mod tests {
         assert_eq!(book.not_shown(), 997);
         assert_eq!(book.total().cluster.round_trip.count, 1000);
         assert_eq!(book.total().slaves.len(), 3);
+    }
+
+    #[test]
+    fn the_total_is_that_of_all_intervals_together() {
+        let (mut rolled, mut whole) = (Book::new(1), Book::new(1));
+        for n in 0..3_000_i64 {
+            for book in [&mut rolled, &mut whole] {
+                let size = n * n * 7;
+                let noise = Span::from_nanos(size as u64 / 3);
+                book.record_exchange(1, Span::from_secs(n as u64 % 200), noise);
+                book.record_offset(1, Offset::from_nanos(if n % 3 == 0 { size } else { -size }));
+            }
+            if n % 1_000 == 999 {
+                rolled.roll();
+            }
+        }
+        rolled.roll();
+        let total = |book: &Book| serde_json::to_value(book.total()).unwrap();
+        assert_eq!(total(&rolled), total(&whole));
     }
 
     #[test]

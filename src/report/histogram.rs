@@ -44,6 +44,12 @@ impl<C: Counter> Magnitudes<C> {
         self.histogram.saturating_record(span.min(GREATEST).as_nanos());
     }
 
+    /// Records what another of as many digits has.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.clamped += other.clamped;
+        self.histogram.add(&other.histogram).expect("both have the same bounds");
+    }
+
     /// How many spans were recorded.
     pub fn count(&self) -> u64 {
         self.histogram.len()
@@ -176,6 +182,18 @@ impl<C: Counter> Offsets<C> {
         }
     }
 
+    /// Records what another of as many digits has.
+    pub(super) fn add(&mut self, other: &Self) {
+        let ends = |own: &Self| own.extent().map(|extent| (extent.least, extent.greatest));
+        if let Some((least, greatest)) = ends(other) {
+            let (from, to) = ends(self).unwrap_or((least, greatest));
+            (self.least, self.greatest) = (from.min(least), to.max(greatest));
+        }
+        self.sum = self.sum.saturating_add(other.sum);
+        self.sizes.add(&other.sizes);
+        self.signs.add(other.signs);
+    }
+
     /// The sizes.
     pub fn sizes(&self) -> &Magnitudes<C> {
         &self.sizes
@@ -248,5 +266,15 @@ mod tests {
         };
         assert_eq!(extent(&[-10, 40]).with(extent(&[30])), extent(&[-10, 40, 30]));
         assert_eq!(extent(&[-10, 40, 30]).mean, Offset::from_nanos(20));
+        let offsets = |nanos: &[i64]| {
+            let mut offsets = Offsets::<u64>::new(CLUSTER_DIGITS);
+            nanos.iter().for_each(|n| offsets.record(Offset::from_nanos(*n)));
+            offsets
+        };
+        for (one, other) in [(vec![-10, 40], vec![30]), (vec![7], vec![]), (vec![], vec![-7, -9])] {
+            let mut both = offsets(&one);
+            both.add(&offsets(&other));
+            assert_eq!(both.extent(), offsets(&[one, other].concat()).extent());
+        }
     }
 }

@@ -38,6 +38,13 @@ impl<C: Counter> Metrics<C> {
         self.offset.record(offset);
     }
 
+    /// Records what others of as many digits have.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.round_trip.add(&other.round_trip);
+        self.offset.add(&other.offset);
+        self.noise.add(&other.noise);
+    }
+
     /// Round trips.
     pub fn round_trip(&self) -> &Magnitudes<C> {
         &self.round_trip
