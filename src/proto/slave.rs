@@ -239,7 +239,7 @@ impl Slave {
             Ruling::Follow => {}
             Ruling::FollowAgain => self.tell(Event::Trusted(who)),
             Ruling::Hold(difference) => {
-                let publish = self.steering.doubt(now, difference.by, adjust.bound);
+                let publish = self.steering.doubt(now, &target);
                 publish.into_iter().for_each(|publish| self.ask(publish));
                 if difference.first {
                     let (by, rate) = (difference.by, difference.rate);

@@ -12,6 +12,9 @@ pub(super) const RHO: Rate = Rate::from_ppm(15.0);
 /// A bound that is older says nothing any more (design figure).
 const VOID: Span = Span::from_secs(1_000);
 
+/// In holdover the bound is told anew so often, for its rate may be hardly known.
+const RENEWAL: Span = Span::from_secs(1);
+
 /// The rate of a cluster time is worth remembering after so many targets, and so long: short rounds
 /// tell little of a rate.
 pub const LEARNED: u32 = 16;
@@ -30,6 +33,8 @@ pub(super) struct Steering {
     stepping: Option<Offset>,
     steps: u16,
     expired: bool,
+    /// When holdover is told of again.
+    renew: Option<Time<Local>>,
     /// How far off the newest target may be, by one that was not followed since.
     doubt: Span,
 }
@@ -46,6 +51,7 @@ impl Steering {
             stepping: None,
             steps: 0,
             expired: false,
+            renew: None,
             doubt: Span::ZERO,
         }
     }
@@ -54,6 +60,7 @@ impl Steering {
     pub(super) fn aim(&mut self, now: Time<Local>, target: Target) -> Output {
         self.discipline.aim(now, target);
         self.expired = false;
+        self.renew = None;
         self.doubt = Span::ZERO;
         self.targets = self.targets.saturating_add(1);
         let first = *self.first.get_or_insert(now);
@@ -74,12 +81,16 @@ impl Steering {
         self.learned
     }
 
-    /// A target that is not followed, `by` away from the newest. Until another is followed nobody
-    /// knows which of the two is right, and the bounds reach from one to the other. Returns what is
-    /// to be told to the clock's other readers, if there is anything to be told of.
-    pub(super) fn doubt(&mut self, now: Time<Local>, by: Offset, bound: Span) -> Option<Output> {
-        let sigma = self.newest()?.sigma;
-        self.doubt = by.abs() + bound;
+    /// A target that is not followed. Until another is followed nobody knows whether it or the newest
+    /// that was is right, and the bounds reach from one to the other as long as it lasts. Returns what
+    /// is to be told to the clock's other readers, if there is anything to be told of.
+    pub(super) fn doubt(&mut self, now: Time<Local>, other: &Target) -> Option<Output> {
+        let Target { map, sigma, .. } = *self.newest()?;
+        let by = other.map.reading(now) - map.reading(now);
+        let apart = (other.map.rate - map.rate).as_ppb().abs() - RHO.as_ppb();
+        let lasts = (other.until - now).ahead().as_offset();
+        let growth = Rate::from_ppb(apart.max(0.0)).gain_over(lasts).abs();
+        self.doubt = by.abs() + other.bound + growth;
         Some(if self.expired { self.unsynchronised(now) } else { self.synchronised(now, sigma) })
     }
 
@@ -103,7 +114,12 @@ impl Steering {
     pub(super) fn poll(&mut self, now: Time<Local>) -> Option<Output> {
         if self.expiry().is_some_and(|until| until <= now) {
             self.expired = true;
+            self.renew = Some(now + RENEWAL);
             return Some(Output::Event(Event::Holdover));
+        }
+        if self.renew.is_some_and(|due| due <= now) {
+            self.renew = Some(now + RENEWAL);
+            return Some(self.unsynchronised(now));
         }
         if let Some(rate) = self.resume.take() {
             return Some(Output::Steer(Adjustment::Run { rate }));
@@ -116,15 +132,17 @@ impl Steering {
     }
 
     pub(super) fn deadline(&self) -> Option<Time<Local>> {
-        self.discipline.deadline().into_iter().chain(self.expiry()).min()
+        self.discipline.deadline().into_iter().chain(self.expiry()).chain(self.renew).min()
     }
 
-    /// What the other readers of the clock are told in holdover.
+    /// What the other readers of the clock are told in holdover: what holds until they are told again.
     pub(super) fn unsynchronised(&self, now: Time<Local>) -> Output {
+        let until = self.renew.map_or(now, |due| due.max(now));
+        let bound = self.discipline.target().and_then(|target| self.grown(until, target.bound));
         Output::Publish(Quality {
             synchronised: false,
             estimated_error: self.discipline.target().map_or(Span::MAX, |t| t.sigma),
-            max_error: self.bound(now).unwrap_or(Span::MAX),
+            max_error: bound.map_or(Span::MAX, |bound| bound + self.remaining(now).abs()),
         })
     }
 
@@ -136,9 +154,17 @@ impl Steering {
     }
 
     fn aged(&self, now: Time<Local>, bound: Span) -> Option<Span> {
-        let age = (now - self.discipline.target()?.map.at).ahead();
-        let grown = RHO.gain_over(age.as_offset()).abs();
-        (age <= VOID).then(|| bound.max(self.doubt) + grown + self.remaining(now).abs())
+        self.grown(now, bound).map(|grown| grown + self.remaining(now).abs())
+    }
+
+    /// Without what is still to be worked off.
+    fn grown(&self, now: Time<Local>, bound: Span) -> Option<Span> {
+        let target = self.discipline.target()?;
+        let age = (now - target.map.at).ahead();
+        let past = (now - target.until).ahead().as_offset();
+        let growth =
+            RHO.gain_over(age.as_offset()).abs() + unknown_rate(target).gain_over(past).abs();
+        (age <= VOID).then(|| bound.max(self.doubt) + growth)
     }
 
     /// As [`Steering::bound`], from the statistical figure.
@@ -189,9 +215,34 @@ impl Steering {
     }
 }
 
+/// What the rate may be wrong by on top of [`RHO`]. The bound has that in it for as long as the target
+/// lasts; so it was no more than this, and where that is little it was nothing.
+fn unknown_rate(target: &Target) -> Rate {
+    let lasts = (target.until - target.map.at).ahead().as_secs_f64();
+    let most = Rate::from_ratio(target.bound.as_secs_f64() / lasts.max(f64::MIN_POSITIVE));
+    if most > RHO { most } else { Rate::ZERO }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bound_of_a_rate_that_is_hardly_known_grows_by_that_once_the_target_has_expired() {
+        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
+        let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        // 5 ms in 10 s: up to 500 ppm of it may be the rate's.
+        let bound = |micros, secs| {
+            let mut steering = Steering::new(Limits::default(), course, None);
+            let (bound, until) = (Span::from_micros(micros), at(10));
+            steering.aim(at(0), Target { map, sigma: Span::ZERO, bound, until });
+            steering.bound(at(secs)).unwrap()
+        };
+        assert_eq!(bound(5_000, 10), Span::from_micros(5_150));
+        assert_eq!(bound(5_000, 12), Span::from_micros(5_180 + 1_000));
+        assert_eq!(bound(140, 12), Span::from_micros(140 + 180));
+    }
 
     #[test]
     fn both_bounds_grow_with_age_until_they_are_void() {
@@ -238,17 +289,25 @@ mod tests {
         let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
         let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
         let mut steering = Steering::new(Limits::default(), course, None);
-        let (by, bound) = (Offset::from_nanos(-1_000_000), Span::from_micros(40));
-        assert_eq!(steering.doubt(at(0), by, bound), None, "nothing is known that may be wrong");
+        let bound = Span::from_micros(40);
+        let reads = Time::from_nanos(-1_000_000);
+        let other = |ppm| {
+            let map = Map { reads, rate: Rate::from_ppm(ppm), ..map };
+            Target { map, sigma: Span::ZERO, bound, until: at(10) }
+        };
+        assert_eq!(steering.doubt(at(0), &other(0.0)), None, "nothing is known that may be wrong");
         let target = Target { map, sigma: Span::from_nanos(300), bound, until: at(10) };
         steering.aim(at(0), target);
-        let Some(Output::Publish(told)) = steering.doubt(at(0), by, bound) else { panic!() };
+        let Some(Output::Publish(told)) = steering.doubt(at(0), &other(0.0)) else { panic!() };
         let reach = Span::from_micros(1_040);
         assert_eq!((told.synchronised, told.max_error), (true, reach));
         assert_eq!(
             (steering.bound(at(0)), steering.likely_bound(at(0))),
             (Some(reach), Some(reach))
         );
+        // The two part at 55 ppm, of which age makes good 15.
+        steering.doubt(at(0), &other(-55.0));
+        assert_eq!(steering.bound(at(0)), Some(reach + Span::from_micros(400)));
         steering.aim(at(0), target);
         assert_eq!(steering.bound(at(0)), Some(bound));
     }

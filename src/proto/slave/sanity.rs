@@ -97,10 +97,10 @@ impl Sanity {
             if target.map.rate.abs() <= RATE_LIMIT {
                 return self.follow(new);
             }
-            let known = self.followed.map_or(Rate::ZERO, |old| old.target.map.rate);
-            let rate = target.map.rate - known;
+            let nothing = Difference { by: Offset::ZERO, rate: target.map.rate, first: false };
+            let difference = self.followed.map_or(nothing, |old| new.minus(&old, now));
             // However often it is said.
-            return self.hold(new, 0, Difference { by: Offset::ZERO, rate, first: false });
+            return self.hold(new, 0, difference);
         };
         let ours = old.source == source;
         let free = ours && self.count < FREE;
