@@ -102,6 +102,17 @@ impl Kind {
         }
     }
 
+    /// Whether little or nothing of what is measured of `node` comes through meanwhile, of round trips
+    /// that may last no longer than `max_rtt`.
+    pub(super) fn hides(&self, node: usize, max_rtt: Span) -> bool {
+        match *self {
+            Kind::Partition { .. } | Kind::OneWay { .. } | Kind::Stop | Kind::Pause => true,
+            Kind::Loss { on, .. } => on >> node & 1 == 1,
+            Kind::Delay { on, up_to } => on >> node & 1 == 1 && up_to.times(2) > max_rtt,
+            _ => false,
+        }
+    }
+
     /// Whether the node's own counter does what no quartz does.
     pub(super) fn bends_local(&self) -> bool {
         matches!(

@@ -39,6 +39,10 @@ const CLOSE_LOOK: u32 = 10;
 /// The healthy come together within so much after the last fault, and so many rounds…
 const SETTLE: Span = Span::from_secs(120);
 const SETTLE_ROUNDS: u32 = 40;
+/// …under one master, but for so many changes that take no longer than this, and so many rounds…
+const CHANGES: u32 = 3;
+const CHANGING: Span = Span::from_secs(3);
+const CHANGING_ROUNDS: u32 = 3;
 /// …to so much of cluster time, and what the network hides…
 const NEAR: Span = Span::from_micros(100);
 /// …unless they are further away than can be slewed; then they move at so much of the limit, and
@@ -176,7 +180,7 @@ fn live<'a>(
     let begin = Time::from_nanos(0);
     let last = plan.faults.iter().map(|fault| fault.until).max().unwrap_or(begin);
     let settled = last + SETTLE + plan.scenario.interval.times(SETTLE_ROUNDS);
-    let mut after = Aftermath { last, settled, distances: BTreeMap::new() };
+    let mut after = Aftermath { last, settled, distances: BTreeMap::new(), astray: None, times: 0 };
     let (mut t, mut looks) = (begin, 0);
     while t <= begin + length && watch.borrow().found.is_none() {
         world.run_until(t);
@@ -200,6 +204,9 @@ struct Aftermath {
     settled: Time<True>,
     /// From cluster time, when the last fault was over.
     distances: BTreeMap<usize, Span>,
+    /// Since when somebody follows another master than the rest, and how often that has been.
+    astray: Option<Time<True>>,
+    times: u32,
 }
 
 impl Aftermath {
@@ -220,7 +227,9 @@ impl Aftermath {
             return watch.check(0, Invariant::Together, false, || "nobody is master".to_owned());
         };
         let astray = watch.astray(machines);
-        watch.check(astray.unwrap_or(0), Invariant::Together, astray.is_none(), || {
+        let lost = astray.filter(|_| self.lasts(plan, t));
+        self.astray = astray.and(self.astray.or(Some(t)));
+        watch.check(lost.unwrap_or(0), Invariant::Together, lost.is_none(), || {
             "it follows another master, or none".to_owned()
         });
         let near = NEAR + plan.unmeasurable();
@@ -228,6 +237,16 @@ impl Aftermath {
             let allowed = near.max(self.left(plan, node, t));
             self.judge(watch, node, distance, allowed);
         }
+    }
+
+    /// Whether somebody has been astray for too long, or too often: where datagrams are lost a quorum
+    /// may be out of sight for once, and another master is chosen.
+    fn lasts(&mut self, plan: &Plan, t: Time<True>) -> bool {
+        let Some(since) = self.astray else {
+            self.times += 1;
+            return self.times > CHANGES;
+        };
+        t.since(since) > CHANGING + plan.scenario.interval.times(CHANGING_ROUNDS)
     }
 
     /// What a node that was too far away for now may still have to go.

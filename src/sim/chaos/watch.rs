@@ -159,10 +159,19 @@ impl<'a> Watch<'a> {
     /// Whether the node's counter or its word was not to be relied on some time from `since` to
     /// `t`, or shortly before.
     fn is_bent(&self, node: usize, since: Time<True>, t: Time<True>) -> bool {
-        let amnesty = self.amnesty();
         self.faults(node).any(|fault| {
             let bends = fault.kind.bends_local() || matches!(fault.kind, Kind::Lies { .. });
-            bends && fault.from <= t && since < fault.until + amnesty
+            bends && fault.from <= t && since < self.found_out(fault)
+        })
+    }
+
+    /// When a bent counter, or a lie, has been found out: measurements that come through say so.
+    fn found_out(&self, fault: &Fault) -> Time<True> {
+        let (amnesty, max_rtt) = (self.amnesty(), self.plan.scenario.max_rtt);
+        let hides = |other: &&Fault| other.kind.hides(fault.node, max_rtt);
+        self.plan.faults.iter().filter(hides).fold(fault.until + amnesty, |end, other| {
+            let meets = other.from <= end && fault.from <= other.until;
+            if meets { end.max(other.until + amnesty) } else { end }
         })
     }
 
@@ -384,7 +393,9 @@ impl Witness for Watch<'_> {
                 }
                 return;
             }
-            _ => {}
+            Message::Poll(_) => {}
+            // Anything else may be a slave's word, or a refusal.
+            _ => return,
         }
         if let Some(followed) = &mut self.of[node].followed
             && followed.id == header.sender
