@@ -16,12 +16,16 @@ impl State {
         let scale = self.scale();
         match change {
             Change::Step { by, doubt, rate } => {
+                self.known_for = 0.0;
                 let open = doubt * doubt + scale * scale;
                 let turn = if rate { (by / self.beat).powi(2) } else { 0.0 };
                 self.bank.shift([by, 0.0, 0.0], [open, turn.min(RATE_UNKNOWN.powi(2)), 0.0]);
                 Finding::Stepped(Offset::from_secs_f64(by))
             }
-            Change::Lag { .. } => Finding::Used,
+            Change::Lag { .. } => {
+                self.known_for = 0.0;
+                Finding::Used
+            }
             Change::Path { by, doubt } => {
                 let variance = doubt * doubt / 4.0;
                 self.bank.shift([0.0, 0.0, by], [variance, 0.0, variance]);

@@ -8,7 +8,7 @@
 /// Rate error on top of six of its standard deviations, 0.1 ppm: what the filter may not know.
 const RHO_LEAST: f64 = 0.1e-6;
 /// No honest crystal is further off than that (500 ppm is what a kernel's discipline gives too).
-const RHO_GREATEST: f64 = 500e-6;
+pub(super) const RHO_GREATEST: f64 = 500e-6;
 
 /// The filter is trusted to this: 1.5 times its own deviation, squared (a design figure).
 const TRUST: f64 = 2.25;

@@ -1,11 +1,13 @@
 //! What a track says of its slave, and how far it may be wrong.
 
-use super::bound::rho;
+use super::bound::{RHO_GREATEST, rho};
 use super::{HISTORY, State};
 use crate::time::{Local, Offset, Rate, Span, Time};
 
 /// Two crystals are at most so far apart, for a bound that may not rely on what was remembered.
 const RATE_UNPROVEN: f64 = 2e-4;
+/// A rate is known no better than from so many of the queues' scales at either end of its time.
+const QUEUES: f64 = 2.0;
 /// The floor of a round trip is sure up to this part of it.
 const SURE_FLOOR: f64 = 0.9;
 
@@ -34,16 +36,49 @@ pub struct Estimate {
     pub bound: Span,
 }
 
+/// What there is to judge a rate's deviation by, that no filter says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grounds {
+    /// Exchanges so far.
+    pub(super) exchanges: u32,
+    /// It began with what another master knew.
+    pub(super) warm: bool,
+    /// The queues' everyday scale, seconds.
+    pub(super) scale: f64,
+    /// Noise that stamps should not have, seconds: it may as well be the clock's own running.
+    pub(super) strange: f64,
+    /// How long the clock has run without a step, seconds.
+    pub(super) known_for: f64,
+    /// The longest of the latest times between two exchanges, seconds.
+    pub(super) beat: f64,
+}
+
 /// The most by which a rate of this deviation may be wrong. What a filter says of itself that is
 /// young, by so many exchanges, or what was remembered from before, has yet to prove itself; what
-/// another master knew has done so.
-pub(super) fn rate_bound(sigma: f64, exchanges: u32, warm: bool) -> f64 {
+/// another master knew has done so. And nobody can tell a rate better than the queues let him in that
+/// time, nor where clock and stamps cannot be told apart.
+pub(super) fn rate_bound(sigma: f64, grounds: &Grounds) -> f64 {
+    let Grounds { exchanges, warm, scale, strange, known_for, beat } = *grounds;
     let unproven = 1.0 - f64::from(exchanges) / f64::from(HISTORY);
     let unproven = if warm { 0.0 } else { unproven.max(0.0) };
-    rho(sigma).max(RATE_UNPROVEN * unproven)
+    let unseen = (QUEUES * scale / known_for.max(beat)).max(strange / beat);
+    rho(sigma).max(RATE_UNPROVEN * unproven).max(unseen.min(RHO_GREATEST))
 }
 
 impl State {
+    /// The most by which a rate of the deviation `sigma` may be wrong.
+    pub(super) fn rate_bound(&self, sigma: f64) -> f64 {
+        let grounds = Grounds {
+            exchanges: self.exchanges,
+            warm: self.warm,
+            scale: self.scale(),
+            strange: self.bank.strange_noise(),
+            known_for: self.known_for,
+            beat: self.beat,
+        };
+        rate_bound(sigma, &grounds)
+    }
+
     /// What both ways take together at the least, as far as that is sure: the least round trip, less
     /// what its two ways may have queued. No filter is in it.
     pub(super) fn floor(&self) -> f64 {

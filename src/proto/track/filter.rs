@@ -65,6 +65,12 @@ impl Filter {
         p[5] += FLOOR_WALK * t;
     }
 
+    /// Makes the variance of what was `forecast` this one, and all others greater by as much.
+    pub(super) fn widen_to(&mut self, variance: f64, forecast: &Forecast) {
+        let times = (variance / forecast.variance.max(f64::MIN_POSITIVE)).max(1.0);
+        self.cov = self.cov.map(|of| of * times);
+    }
+
     pub(super) fn forecast(&self, way: Way) -> Forecast {
         let (sign, p) = (way.sign(), &self.cov);
         let gain = [sign * p[0] + p[2], sign * p[1] + p[4], sign * p[2] + p[5]];

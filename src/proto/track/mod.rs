@@ -22,10 +22,9 @@ mod rival;
 mod warm;
 mod wheel;
 
-use bank::Bank;
+use bank::{Bank, Seen};
 use bound::Corridor;
 pub use estimate::Estimate;
-use estimate::rate_bound;
 use filter::{Filter, Way};
 use guard::{Change, Guard, Ruling};
 use law::Law;
@@ -84,6 +83,17 @@ const STEP_AGAIN: u8 = 64;
 const STARTLE: f64 = 6.0;
 /// A one-way change that ends within so many scales of where it began has ended.
 const SAME_PATH: f64 = 4.0;
+/// Queues are a storm where they are longer than the way itself, and than so many seconds. In a storm…
+const STORM: f64 = 50e-6;
+/// …a packet that is earlier by so many deviations is a surprise to a filter, which gets sure there by the
+/// few packets that slip through, and wrong by the first that slips through better. (Elsewhere floors are
+/// not so sharp, see docs/decisions.md.)
+const SURPRISE: f64 = 2.0;
+/// So many exchanges in a row, none of which allows what is believed, and all on the same side: what
+/// the filters learned is of another time, when the stamps were noise.
+const ASTRAY: i8 = 24;
+/// What is within so many times the noise that the stamps promise is allowed.
+const MARGIN: f64 = 12.0;
 /// A slave may speak on the master's own clock after so many exchanges in order.
 const TRUSTED: u8 = 32;
 /// The first guess: the floor is so much of half the round trip, the queue the rest.
@@ -170,11 +180,16 @@ struct State {
     /// The longest of the latest times between two exchanges, seconds: what shows now may have
     /// begun so long ago.
     beat: f64,
+    /// Seconds since the clock stepped, or the track began.
+    known_for: f64,
     /// Exchanges since the clock stepped, as far as is known and matters.
     since_step: u8,
     noise: Source,
     /// Rivals that have come, or were not let in.
     rivals: u8,
+    /// Exchanges in a row that do not allow the offset that is believed: it is too great, or
+    /// (negative) too little.
+    astray: i8,
 }
 
 /// Follows one slave's Local. Less than half a KiB.
@@ -230,6 +245,9 @@ impl Track {
             return self.start(exchange, wheel, Some(state), Some((rate, sigma)));
         }
         let taken = state.take(&sample, wheel, &mut self.witness);
+        if state.astray.abs() >= ASTRAY {
+            return self.start(exchange, wheel, None, None);
+        }
         if state.bank.blend().mean[1].abs() > RATE_GREATEST {
             let rate = self.prior_rate(&wheel.home(sample.at), RATE_UNKNOWN);
             return self.start(exchange, wheel, Some(state), rate);
@@ -300,9 +318,11 @@ impl Track {
             warm: self.warm.is_some(),
             in_order: 0,
             beat: SHORTEST,
+            known_for: 0.0,
             since_step: u8::MAX,
             noise: source,
             rivals: 0,
+            astray: 0,
         };
         self.state = Some(state.rest());
         let noise = Noise { forward: Span::ZERO, backward: Span::ZERO };
@@ -344,6 +364,7 @@ impl State {
         self.exchanges = self.exchanges.saturating_add(1);
         self.mean_round_trip += self.towards(sample.round_trip);
         self.since_step = self.since_step.saturating_add(1);
+        self.known_for += elapsed;
         self.beat = elapsed.max(self.beat * BEAT_FADES).max(SHORTEST);
         if self.rival < RIVAL_LASTS {
             self.least_round_trip = self.least_round_trip.min(sample.round_trip);
@@ -372,6 +393,7 @@ impl State {
             Ruling::Doubt => Finding::Doubted,
         };
         let z = self.at_middle(sample, &home);
+        self.stray(z, self.bank.blend().mean[0] - home.deviation);
         match finding {
             Finding::Doubted => self.corridor.doubt(z[0], z[1]),
             _ => {
@@ -396,8 +418,13 @@ impl State {
         Taken { noise: Noise { forward, backward }, finding }
     }
 
-    fn rate_bound(&self, sigma: f64) -> f64 {
-        rate_bound(sigma, self.exchanges, self.warm)
+    /// Counts the exchanges that do not allow `x`: neither way can have taken less than no time, but for
+    /// the noise of the stamps.
+    fn stray(&mut self, z: [f64; 2], x: f64) {
+        let noise = MARGIN * self.noise.noise().as_secs_f64();
+        let side = i8::from(x > z[0] + noise) - i8::from(x < -z[1] - noise);
+        let same = side != 0 && self.astray.signum() * side >= 0;
+        self.astray = if same { self.astray.saturating_add(side) } else { side };
     }
 
     /// How far the mean round trip moves for another. The odd one that is held up for long moves it
@@ -432,6 +459,8 @@ impl State {
 
     fn learn(&mut self, sample: &Sample, wheel: &mut Flywheel, witness: &mut Witness, home: &Home) {
         let trusted = self.in_order >= TRUSTED;
+        let storm = self.scale() > self.least_round_trip.max(STORM);
+        let surprise = if storm { SURPRISE } else { f64::INFINITY };
         for (i, way) in Way::BOTH.into_iter().enumerate() {
             let (nu, _) = self.residuals(sample, home);
             let s = self.bank.blend().forecast(way).variance + sample.worse[i];
@@ -442,7 +471,9 @@ impl State {
             }
             let z =
                 sample.z[i] + way.sign() * home.deviation - self.skew[i] - sample.lag * home.rate;
-            self.bank.observe(way, z, sample.lag, &law, home.variance + sample.worse[i]);
+            let others = home.variance + sample.worse[i];
+            let seen = Seen { way, z, lag: sample.lag, others };
+            self.bank.observe(&seen, &law, surprise);
         }
         // Noise of the stamps scatters the round trips, the least of many by some deviations; a clock
         // that runs away does not.
@@ -488,3 +519,7 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "storm_tests.rs"]
+mod tests;

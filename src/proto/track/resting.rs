@@ -4,12 +4,13 @@
 //! the bank as differences and roots ([`bank`](super::bank)), what is learned in single precision.
 //! Whatever two clocks are compared by stays whole.
 
+use super::bank::Bank;
 use super::bound::{self, Corridor};
-use super::filter::Filter;
+use super::estimate::{Grounds, rate_bound};
 use super::guard::Guard;
 use super::law::Law;
 use super::wheel::{Flywheel, Home};
-use super::{Estimate, Local, Offset, Rate, Source, Span, State, Time, bank, law, rate_bound};
+use super::{Estimate, Local, Offset, Rate, Source, Span, State, Time, bank, law};
 
 /// See the fields of [`State`].
 #[derive(Debug, Clone)]
@@ -25,11 +26,13 @@ pub(super) struct Resting {
     early: f32,
     skew: [f32; 2],
     beat: f32,
+    known_for: f32,
     exchanges: u32,
     rival: u8,
     in_order: u8,
     since_step: u8,
     rivals: u8,
+    astray: i8,
     warm: bool,
     noise: Source,
 }
@@ -49,11 +52,13 @@ impl State {
             early: self.early as f32,
             skew: self.skew.map(|skew| skew as f32),
             beat: self.beat as f32,
+            known_for: self.known_for as f32,
             exchanges: self.exchanges,
             rival: self.rival,
             in_order: self.in_order,
             since_step: self.since_step,
             rivals: self.rivals,
+            astray: self.astray,
             warm: self.warm,
             noise: self.noise,
         }
@@ -79,9 +84,11 @@ impl Resting {
             warm: self.warm,
             in_order: self.in_order,
             beat: self.beat.into(),
+            known_for: self.known_for.into(),
             since_step: self.since_step,
             noise: self.noise,
             rivals: self.rivals,
+            astray: self.astray,
         }
     }
 
@@ -105,13 +112,13 @@ impl Resting {
         let excess = self.laws.iter().map(law::Resting::scale).sum();
         let one_way = f64::from((self.skew[0] - self.skew[1]).abs());
         let variance = bound::variance(variance, excess, bank.phi(), one_way);
-        let (rate_sigma, rate_bound) = self.rate_known(blend, &home);
+        let (rate_sigma, rate_bound) = self.rate_known(&bank, &home);
         let relative = x - home.deviation;
         let error = self.error_of(relative, at, y - home.rate, rate_bound);
         let error = second.map_or(error, |second| {
             let there = (self.base - second.base).as_secs_f64() + relative;
             let bank = second.bank.wake();
-            let (_, bound) = second.rate_known(bank.blend(), &home);
+            let (_, bound) = second.rate_known(&bank, &home);
             error.max(second.error_of(there, at, bank.blend().mean[1] - home.rate, bound))
         });
         let stamps = self.noise.noise().as_secs_f64() + 1e-9;
@@ -131,9 +138,17 @@ impl Resting {
     }
 
     /// One standard deviation of the slave's rate, and the most by which it may be wrong.
-    fn rate_known(&self, blend: &Filter, home: &Home) -> (f64, f64) {
-        let sigma = (blend.cov[3] + home.rate_variance).max(0.0).sqrt();
-        (sigma, rate_bound(sigma, self.exchanges, self.warm))
+    fn rate_known(&self, bank: &Bank, home: &Home) -> (f64, f64) {
+        let sigma = (bank.blend().cov[3] + home.rate_variance).max(0.0).sqrt();
+        let grounds = Grounds {
+            exchanges: self.exchanges,
+            warm: self.warm,
+            scale: self.laws[0].scale().max(self.laws[1].scale()),
+            strange: bank.strange_noise(),
+            known_for: self.known_for.into(),
+            beat: self.beat.into(),
+        };
+        (sigma, rate_bound(sigma, &grounds))
     }
 
     /// How far the slave may be at `at` from `relative`, seconds on this state's base, at a `rate` that

@@ -28,9 +28,8 @@ const LATEST: u32 = 768;
 const ROOMS: usize = 1_024;
 const ROOMS_PART: usize = 8;
 /// One that takes the clock to be restless comes every so many exchanges, where the stamps seem to be
-/// so many times noisier than promised and the clock to wander less than this (s²/s³).
+/// much noisier than promised and the clock to wander less than this (s²/s³).
 const TRIES: u32 = 64;
-const STRANGE: f64 = 8.0;
 const RESTLESS: f64 = 1e-14;
 /// It learns for so many exchanges before it is compared, and is given up after so many.
 const LEARNS: u32 = 64;
@@ -112,7 +111,7 @@ impl Rival {
 
     /// Whether it is time to try whether the clock of `of` is restless, and not its stamps noisy.
     pub(super) fn may_be_restless(of: &State) -> bool {
-        let strange = of.bank.is_strange(STRANGE) && of.bank.q() < RESTLESS;
+        let strange = of.bank.is_strange() && of.bank.q() < RESTLESS;
         strange && of.exchanges.is_multiple_of(TRIES)
     }
 
@@ -156,6 +155,7 @@ impl Rival {
             early: of.mean_round_trip,
             skew: [0.0; 2],
             exchanges: 1,
+            known_for: 0.0,
             ..*of
         };
         Box::new(Self { state: state.rest(), age: 0, lead: 0.0, _room: room })

@@ -1,0 +1,97 @@
+//! What a storm leaves a track believing: queues a hundred times as long as the way, stamps that are
+//! noise, and the calm afterwards.
+
+use super::*;
+use crate::proto::exchange::{Exchange, Source, Stamp};
+
+/// Exchanges a second.
+const PACE: f64 = 4.0;
+const BASE: f64 = 120e-6;
+const OFFSET: f64 = 1e-3;
+const RATE: f64 = 20e-6;
+
+/// What happens to an exchange.
+#[derive(Debug, Clone, Copy)]
+enum Weather {
+    Calm,
+    /// Either way takes up to so many seconds more.
+    Queues(f64),
+    /// The slave's stamps are wrong by up to so much.
+    Noise(f64),
+}
+
+/// A quasi-random number in 0 … 1 for each draw (Weyl).
+struct Chance(f64);
+
+impl Chance {
+    fn next(&mut self) -> f64 {
+        self.0 = (self.0 + 0.754_877_666_246_692_7).fract();
+        self.0
+    }
+}
+
+/// The error of the offset, its deviation and its bound, in seconds, after each exchange.
+fn run(seed: u32, course: &[(f64, Weather)]) -> Vec<(f64, f64, f64)> {
+    let (mut track, mut wheel) = (Track::default(), Flywheel::new());
+    let mut chance = [0.1, 0.3, 0.5].map(|x| Chance((x + 0.137 * f64::from(seed)).fract()));
+    let there = |at: f64| at + OFFSET + RATE * at;
+    let (mut at, mut found) = (0.0, Vec::new());
+    for &(secs, weather) in course {
+        let end = at + secs;
+        while at < end {
+            let [forth, back, wrong] = chance.each_mut().map(Chance::next);
+            let (queue, noise) = match weather {
+                Weather::Calm => (5e-6, 0.0),
+                Weather::Queues(most) => (most, 0.0),
+                Weather::Noise(most) => (5e-6, most * (2.0 * wrong - 1.0)),
+            };
+            let t2 = at + BASE + queue * forth;
+            let t4 = t2 + BASE + queue * back;
+            let exchange = Exchange {
+                t1: kernel(at),
+                t2: kernel(there(t2) + noise),
+                t3: kernel(there(t2) + noise),
+                t4: kernel(t4),
+            };
+            track.observe(&exchange, &mut wheel);
+            let now = Time::from_nanos((t4 * 1e9).round() as i64);
+            let estimate = track.estimate(now, &wheel).expect("it has heard something");
+            let error = estimate.offset.as_secs_f64() - (there(t4) - t4);
+            found.push((error, estimate.sigma.as_secs_f64(), estimate.bound.as_secs_f64()));
+            at += 1.0 / PACE;
+        }
+    }
+    found
+}
+
+fn kernel<S: crate::time::Scale>(at: f64) -> Stamp<S> {
+    Stamp { at: Time::from_nanos((at * 1e9).round() as i64), source: Source::Kernel }
+}
+
+#[test]
+fn a_storm_from_the_first_packet_on_makes_no_track_surer_than_it_is_right() {
+    for seed in 0..12 {
+        let found = run(seed, &[(90.0, Weather::Queues(5e-3)), (10.0, Weather::Calm)]);
+        for (n, &(error, sigma, bound)) in found.iter().enumerate() {
+            assert!(error.abs() <= bound, "seed {seed}, exchange {n}: {error:e} > {bound:e}");
+            let most = 12.0 * sigma + 50e-6;
+            assert!(
+                n < 8 || error.abs() <= most,
+                "seed {seed}, exchange {n}: {error:e} ± {sigma:e}"
+            );
+        }
+        let (last, _, _) = found.last().unwrap();
+        assert!(last.abs() < 20e-6, "seed {seed}: {last:e} after ten seconds of calm");
+    }
+}
+
+#[test]
+fn noise_of_the_stamps_is_forgotten_once_it_is_over() {
+    for seed in 0..12 {
+        let course = [(30.0, Weather::Calm), (60.0, Weather::Noise(5e-4)), (20.0, Weather::Calm)];
+        let found = run(seed, &course);
+        let (last, _, bound) = found.last().unwrap();
+        assert!(last.abs() < 20e-6, "seed {seed}: {last:e} after twenty seconds of calm");
+        assert!(last.abs() <= *bound, "seed {seed}: {last:e} > {bound:e}");
+    }
+}
