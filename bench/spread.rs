@@ -58,6 +58,10 @@ struct Flags {
     #[arg(long)]
     idle_only: bool,
 
+    /// Leave out the idle half
+    #[arg(long, conflicts_with = "idle_only")]
+    busy_only: bool,
+
     /// What cargo bench passes, and cargo test does not
     #[arg(long, hide = true)]
     bench: bool,
@@ -67,7 +71,7 @@ impl Flags {
     /// For `cargo test`: only that it works.
     fn smoke() -> Self {
         let interval = "100ms".into();
-        Self { settle: 4, measure: 1, interval, idle_only: false, bench: false }
+        Self { settle: 4, measure: 1, interval, idle_only: false, busy_only: false, bench: false }
     }
 }
 
@@ -86,7 +90,8 @@ fn main() {
     println!("true spread of {} clocks, all figures of one and the same time\n", CLOCKS.len());
     println!("machine  stamps       p50        p99        max   round trip p50        p99");
     let mut notes = Vec::new();
-    for busy in [false, true].into_iter().take(if flags.idle_only { 1 } else { 2 }) {
+    let wanted = [(false, !flags.busy_only), (true, !flags.idle_only)];
+    for (busy, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
         let work = if busy { Work::start() } else { Work::none() };
         notes.extend(measure(&lans, &flags, if busy { "busy" } else { "idle" }));
         work.end();
