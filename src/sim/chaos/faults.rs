@@ -102,17 +102,6 @@ impl Kind {
         }
     }
 
-    /// Whether little or nothing of what is measured of `node` comes through meanwhile, of round trips
-    /// that may last no longer than `max_rtt`.
-    pub(super) fn hides(&self, node: usize, max_rtt: Span) -> bool {
-        match *self {
-            Kind::Partition { .. } | Kind::OneWay { .. } | Kind::Stop | Kind::Pause => true,
-            Kind::Loss { on, .. } => on >> node & 1 == 1,
-            Kind::Delay { on, up_to } => on >> node & 1 == 1 && up_to.times(2) > max_rtt,
-            _ => false,
-        }
-    }
-
     /// Whether the node's own counter does what no quartz does.
     pub(super) fn bends_local(&self) -> bool {
         matches!(
@@ -139,6 +128,19 @@ pub(super) struct Fault {
 impl Fault {
     pub(super) fn lasts(&self, t: Time<True>) -> bool {
         self.from <= t && t < self.until
+    }
+
+    /// Whether little or nothing of what `master` measures of `node` comes through meanwhile, of round
+    /// trips that may last no longer than `max_rtt`.
+    pub(super) fn hides(&self, node: usize, master: usize, max_rtt: Span) -> bool {
+        let either = |on: Nodes| on >> node & 1 == 1 || on >> master & 1 == 1;
+        match self.kind {
+            Kind::Partition { .. } | Kind::OneWay { .. } => true,
+            Kind::Stop | Kind::Pause => [node, master].contains(&self.node),
+            Kind::Loss { on, .. } => either(on),
+            Kind::Delay { on, up_to } => either(on) && up_to.times(2) > max_rtt,
+            _ => false,
+        }
     }
 
     /// Does it to a world that has not begun. Faults come in the order of their beginnings.

@@ -156,19 +156,19 @@ impl<'a> Watch<'a> {
         AMNESTY + self.plan.scenario.interval.times(AMNESTY_ROUNDS)
     }
 
-    /// Whether the node's counter or its word was not to be relied on some time from `since` to
-    /// `t`, or shortly before.
-    fn is_bent(&self, node: usize, since: Time<True>, t: Time<True>) -> bool {
-        self.faults(node).any(|fault| {
+    /// Whether the counter or the word of a node, or of the master that it follows, was not to be relied
+    /// on some time from `since` to `t`, or shortly before.
+    fn is_bent(&self, node: usize, master: usize, since: Time<True>, t: Time<True>) -> bool {
+        self.faults(node).chain(self.faults(master)).any(|fault| {
             let bends = fault.kind.bends_local() || matches!(fault.kind, Kind::Lies { .. });
-            bends && fault.from <= t && since < self.found_out(fault)
+            bends && fault.from <= t && since < self.found_out(fault, node, master)
         })
     }
 
     /// When a bent counter, or a lie, has been found out: measurements that come through say so.
-    fn found_out(&self, fault: &Fault) -> Time<True> {
+    fn found_out(&self, fault: &Fault, node: usize, master: usize) -> Time<True> {
         let (amnesty, max_rtt) = (self.amnesty(), self.plan.scenario.max_rtt);
-        let hides = |other: &&Fault| other.kind.hides(fault.node, max_rtt);
+        let hides = |other: &&Fault| other.hides(node, master, max_rtt);
         self.plan.faults.iter().filter(hides).fold(fault.until + amnesty, |end, other| {
             let meets = other.from <= end && fault.from <= other.until;
             if meets { end.max(other.until + amnesty) } else { end }
@@ -246,7 +246,7 @@ impl<'a> Watch<'a> {
         let Some(cluster) = followed.cluster else { return };
         let Some((since, quality)) = self.of[node].quality else { return };
         let began = cluster.began();
-        let bent = self.is_bent(node, began, t) || self.is_bent(followed.node, began, t);
+        let bent = self.is_bent(node, followed.node, began, t);
         // Of two with one identity one is told of the other's clock.
         if !self.is_healthy(machines, node) || bent {
             return;
