@@ -90,8 +90,8 @@ fn main() {
     println!("true spread of {} clocks, all figures of one and the same time\n", CLOCKS.len());
     println!("machine  stamps       p50        p99        max   round trip p50        p99");
     let mut notes = Vec::new();
-    let wanted = [(false, !flags.busy_only), (true, !flags.idle_only)];
-    for (busy, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
+    let left_out = |busy: bool| if busy { flags.idle_only } else { flags.busy_only };
+    for busy in [false, true].into_iter().filter(|&busy| !left_out(busy)) {
         let work = if busy { Work::start() } else { Work::none() };
         notes.extend(measure(&lans, &flags, if busy { "busy" } else { "idle" }));
         work.end();
