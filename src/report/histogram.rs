@@ -271,7 +271,9 @@ mod tests {
             nanos.iter().for_each(|n| offsets.record(Offset::from_nanos(*n)));
             offsets
         };
-        for (one, other) in [(vec![-10, 40], vec![30]), (vec![7], vec![]), (vec![], vec![-7, -9])] {
+        let wider = (vec![3], vec![-40, 30]);
+        let within = (vec![-10, 40], vec![30]);
+        for (one, other) in [wider, within, (vec![7], vec![]), (vec![], vec![-7, -9])] {
             let mut both = offsets(&one);
             both.add(&offsets(&other));
             assert_eq!(both.extent(), offsets(&[one, other].concat()).extent());
