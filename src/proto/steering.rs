@@ -245,6 +245,24 @@ mod tests {
     }
 
     #[test]
+    fn holdover_is_told_of_each_second_for_the_second_to_come() {
+        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
+        let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let mut steering = Steering::new(Limits::default(), course, None);
+        let bound = Span::from_millis(5);
+        steering.aim(at(0), Target { map, sigma: Span::ZERO, bound, until: at(10) });
+        assert_eq!(steering.poll(at(10)), Some(Output::Event(Event::Holdover)));
+        for secs in [11, 12] {
+            let Some(Output::Publish(told)) = steering.poll(at(secs)) else { panic!("{secs} s") };
+            // 15 ppm from the beginning, 500 ppm since it expired.
+            let next = secs as u64 + 1;
+            let most = bound + Span::from_micros(15 * next + 500 * (next - 10));
+            assert_eq!((told.synchronised, told.max_error), (false, most), "{secs} s");
+        }
+    }
+
+    #[test]
     fn both_bounds_grow_with_age_until_they_are_void() {
         let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
         let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
