@@ -228,7 +228,6 @@ impl Guard {
 
     /// What several early exchanges have in common. `scale` is that of the queues.
     fn classify(&self, limit: [f64; 2], scale: f64) -> Change {
-        let offset = self.pick(|nu| (nu[0] - nu[1]) / 2.0);
         let (forth, back) = (self.pick(|nu| nu[0]), self.pick(|nu| nu[1]));
         let early = (forth.middle < -limit[0], back.middle < -limit[1]);
         // Early one way and as late the other: that is the clock.
@@ -238,9 +237,7 @@ impl Guard {
             _ => false,
         };
         if opposite {
-            let by = offset.middle;
-            let rate = by.abs() < SMALL_STEP || offset.span > UNSTEADY * by.abs() + 2.0 * scale;
-            return Change::Step { by, doubt: offset.span, rate };
+            return self.step([forth.least, back.least], scale);
         }
         match early {
             (true, true) => {
@@ -251,6 +248,19 @@ impl Guard {
             (false, true) => Change::OneWay { way: Way::Back, by: back.floor(scale), doubt: scale },
             _ => Change::OneWay { way: Way::Forth, by: forth.floor(scale), doubt: scale },
         }
+    }
+
+    /// A step that the early exchanges have in common. Queues are never negative: it is no more than
+    /// any way there is late, and no less than minus what any way back is.
+    fn step(&self, least: Residuals, scale: f64) -> Change {
+        let (most, least) = (least[0], -least[1]);
+        let halves = self.pick(|nu| (nu[0] - nu[1]) / 2.0);
+        // They contradict each other: then one of them is wrong, or the clock goes on running away.
+        let apart = least - most > WILD * scale;
+        let by = if apart { halves.middle } else { (most + least) / 2.0 };
+        let doubt = if apart { halves.span } else { (most - least).abs() / 2.0 };
+        let rate = by.abs() < SMALL_STEP || halves.span > UNSTEADY * by.abs() + 2.0 * scale;
+        Change::Step { by, doubt, rate }
     }
 
     fn pick(&self, what: impl Fn(&Residuals) -> f64) -> Suspects {
@@ -280,5 +290,38 @@ impl Guard {
         } else {
             b.alone(Way::Back)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_in_a_storm_is_what_all_early_exchanges_allow() {
+        // The clock fell back by 1 ms; the way back is in queues of up to 5 ms.
+        let (step, scale) = (-1e-3, 200e-6);
+        let mut guard = Guard::default();
+        let mut ruling = Ruling::Pass;
+        for queues in [[0.1e-3, 0.3e-3], [0.2e-3, 2.5e-3], [0.4e-3, 4.2e-3]] {
+            let nu = [step + queues[0], queues[1] - step];
+            ruling = guard.rule(nu, [10e-6; 2], 350e-9, scale, 1.0);
+        }
+        let Ruling::Changed(Change::Step { by, doubt, .. }) = ruling else {
+            panic!("{ruling:?}");
+        };
+        assert!((by - step).abs() < 0.15e-3, "{by}");
+        assert!((by - step).abs() <= doubt, "{by} ± {doubt}");
+    }
+
+    #[test]
+    fn one_wrong_stamp_among_the_early_ones_does_not_decide() {
+        let mut guard = Guard::default();
+        let mut ruling = Ruling::Pass;
+        for nu in [[-1.01e-3, 1.02e-3], [-0.9, 1.01e-3], [-0.99e-3, 1.0e-3]] {
+            ruling = guard.rule(nu, [10e-6; 2], 350e-9, 20e-6, 1.0);
+        }
+        let Ruling::Changed(Change::Step { by, .. }) = ruling else { panic!("{ruling:?}") };
+        assert!((by + 1e-3).abs() < 50e-6, "{by}");
     }
 }
