@@ -14,6 +14,10 @@ const SEEDS: u64 = 60;
 /// and bounds of those who did not follow their master, or were too sure of a rate.
 const ONCE_BROKEN: [u64; 12] = [356, 360, 378, 558, 584, 608, 727, 770, 790, 792, 821, 852];
 const LENGTH: Span = Span::from_secs(8 * 60);
+/// These did only after a quarter of an hour: queues that were taken for a step, and a flywheel that the
+/// first packet after a long silence turned.
+const LATER_BROKEN: [u64; 2] = [34, 420];
+const LONGER: Span = Span::from_secs(30 * 60);
 
 fn all() -> Vec<Disaster> {
     let next = AtomicUsize::new(0);
@@ -21,8 +25,10 @@ fn all() -> Vec<Disaster> {
         let mut runs = Vec::new();
         loop {
             let turn = next.fetch_add(1, Ordering::Relaxed);
-            let Some(seed) = (1..=SEEDS).chain(ONCE_BROKEN).nth(turn) else { return runs };
-            runs.push(disaster(seed, LENGTH));
+            let short = (1..=SEEDS).chain(ONCE_BROKEN).map(|seed| (seed, LENGTH));
+            let long = LATER_BROKEN.map(|seed| (seed, LONGER));
+            let Some((seed, length)) = long.into_iter().chain(short).nth(turn) else { return runs };
+            runs.push(disaster(seed, length));
         }
     };
     let threads = thread::available_parallelism().map_or(1, |n| n.get());

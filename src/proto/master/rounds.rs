@@ -165,7 +165,7 @@ impl Master {
             map,
             delta: -ahead_of(shown, map.reads),
             sigma: estimate.sigma + led.0,
-            bound: estimate.bound + growth + self.beyond_sight(now) + led.1,
+            bound: estimate.bound + growth + self.carried(now) + self.beyond_sight(now) + led.1,
             lasts,
             interval: self.settings.interval,
             members: summary.members,
@@ -174,6 +174,14 @@ impl Master {
             round_trip: member.least.get(),
         };
         Some(adjust)
+    }
+
+    /// How far the wheel has carried cluster time away from what our own clock was told at the end of the
+    /// last round. After a long silence the first exchange may turn it by a queue's length.
+    fn carried(&self, now: Time<Local>) -> Span {
+        let told = self.steering.newest().map(|target| target.map.reading(now));
+        let carried = self.ensemble.for_master(&self.wheel.map(now)).map(|map| map.reads);
+        told.zip(carried).map_or(Span::ZERO, |(told, carried)| (carried - told).abs())
     }
 
     /// Goes on with the end of a round: asks all clocks, averages, tells all members. Of a large roster
