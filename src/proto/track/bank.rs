@@ -1,16 +1,17 @@
-//! Five filters that differ in what they think of the clock and of the stamps.
+//! Six filters that differ in what they think of the clock, of the stamps and of the path.
 //!
-//! Nobody tells how much a crystal wanders (q) or how noisy the stamps are (φ). So one filter sits
-//! at the present best guess of both, and four beside it: q more, q less, φ more, φ less. Each is
-//! scored by the likelihood of what came. The estimate is their mean by likelihood (a bank in the
-//! sense of Magill, 1965), and where a neighbour is clearly better the whole bank moves there. So
-//! it covers 13 decades of q with five filters, and follows temperature, load and jitter.
+//! Nobody tells how much a crystal wanders (q), how noisy the stamps are (φ), or whether the floor of
+//! the delays is restless. So one filter sits at the present best guess of all three, and five beside
+//! it: q more, q less, φ more, φ less, the floor the other way. Each is scored by the likelihood of what
+//! came. The estimate is their mean by likelihood (a bank in the sense of Magill, 1965), and where a
+//! neighbour is clearly better the whole bank moves there. So it covers 13 decades of q with six
+//! filters, and follows temperature, load and jitter.
 
 use super::Source;
 use super::filter::{Filter, Root, Way};
 use super::law::Mixture;
 
-const FILTERS: usize = 5;
+const FILTERS: usize = 6;
 /// Ratio of neighbouring q, and of neighbouring φ.
 const Q_STEP: f64 = 10.0;
 const PHI_STEP: f64 = 4.0;
@@ -20,6 +21,10 @@ const QS: [f64; 14] = [
 ];
 /// 1e-17.
 const Q_FIRST: u8 = 5;
+/// What the random walk of the floor may do, s²/s. Of a path at rest: switches warm up slowly. Of a
+/// restless one: on a machine whose caches others sweep the way through the kernel is 2 µs long for some
+/// seconds, and 3 for some others, both ways alike.
+const WALKS: [f64; 2] = [1e-18, 1e-13];
 /// The stamps may prove better than their kind promises, by so much at most, or worse.
 const PHI_LEAST: f64 = 1.0 / 18.0;
 const PHI_GREATEST: f64 = 1e-3;
@@ -37,12 +42,14 @@ const NEWCOMER: f64 = 1.0;
 const WORST: f64 = -10.0;
 
 /// Where the filters sit round the centre: (steps of q, steps of φ).
-const PLACES: [(i32, i32); FILTERS] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)];
+const PLACES: [(i32, i32); FILTERS] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (0, 0)];
+/// The one that takes the floor to be restless where the centre does not, and the other way round.
+const OTHER_FLOOR: usize = 5;
 /// The one that takes the stamps to be noisier, and its score where they cannot be.
 const NOISIER: usize = 3;
 const SHUT_OUT: f64 = -30.0;
 /// Who sits opposite.
-const OPPOSITE: [usize; FILTERS] = [0, 2, 1, 4, 3];
+const OPPOSITE: [usize; FILTERS] = [0, 2, 1, 4, 3, OTHER_FLOOR];
 
 /// What was observed of one way.
 #[derive(Debug, Clone, Copy)]
@@ -66,11 +73,10 @@ pub(super) struct Resting {
     apart: [[f32; 3]; FILTERS - 1],
     roots: [Root; FILTERS],
     score: [f32; FILTERS],
-    /// Of all but the centre, which has the rest.
-    weight: [f32; FILTERS - 1],
     stamps: Source,
     q: u8,
     phi: i8,
+    restless: bool,
 }
 
 impl Resting {
@@ -84,17 +90,14 @@ impl Resting {
         for (filter, root) in filters.iter_mut().zip(&self.roots) {
             filter.cov = root.squared();
         }
-        let mut weight = [0.0; FILTERS];
-        for (weight, kept) in weight[1..].iter_mut().zip(self.weight) {
-            *weight = f64::from(kept);
-        }
-        weight[0] = 1.0 - weight[1..].iter().sum::<f64>();
+        let score = self.score.map(f64::from);
         let mut bank = Bank {
             filters,
-            score: self.score.map(f64::from),
-            weight,
+            score,
+            weight: weights(&score),
             q: self.q,
             phi: self.phi,
+            restless: self.restless,
             stamps: self.stamps,
             blend: filters[0],
             fit: 0.0,
@@ -114,6 +117,8 @@ pub(super) struct Bank {
     q: u8,
     /// The centre's noise of the stamps, in steps from what their source promises.
     phi: i8,
+    /// Whether the centre takes the floor to be restless.
+    restless: bool,
     /// Whose stamps they were at the start.
     stamps: Source,
     /// The mean of the filters.
@@ -131,6 +136,7 @@ impl Bank {
             weight: [1.0 / FILTERS as f64; FILTERS],
             q: Q_FIRST,
             phi: 0,
+            restless: false,
             stamps,
             blend: filter,
             fit: 0.0,
@@ -146,10 +152,10 @@ impl Bank {
             }),
             roots: self.filters.map(|filter| Root::of(&filter.cov)),
             score: self.score.map(|score| score as f32),
-            weight: std::array::from_fn(|i| self.weight[i + 1] as f32),
             stamps: self.stamps,
             q: self.q,
             phi: self.phi,
+            restless: self.restless,
         }
     }
 
@@ -160,7 +166,8 @@ impl Bank {
 
     /// One that starts from another state, with what was learned of clock and stamps.
     pub(super) fn restarted(&self, filter: Filter) -> Self {
-        Self { q: self.q, phi: self.phi, ..Self::new(filter, self.stamps) }
+        let Self { q, phi, restless, stamps, .. } = *self;
+        Self { q, phi, restless, ..Self::new(filter, stamps) }
     }
 
     fn q_at(&self, place: usize) -> f64 {
@@ -215,7 +222,8 @@ impl Bank {
     pub(super) fn predict(&mut self, t: f64) {
         for i in 0..FILTERS {
             let q = self.q_at(i);
-            self.filters[i].predict(t, q);
+            let walk = WALKS[usize::from(self.restless != (i == OTHER_FLOOR))];
+            self.filters[i].predict(t, q, walk);
         }
         self.mix();
     }
@@ -264,10 +272,8 @@ impl Bank {
         if self.phi_at(NOISIER) > noisiest {
             self.score[NOISIER] = self.score[NOISIER].min(SHUT_OUT);
         }
-        let likely = self.score.map(f64::exp);
-        let sum: f64 = likely.iter().sum();
-        self.weight = likely.map(|likely| likely / sum);
         self.relocate(noisiest);
+        self.weight = weights(&self.score);
         self.mix();
     }
 
@@ -285,6 +291,7 @@ impl Bank {
         let (centre, moved) =
             ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
         (self.q, self.phi) = (q as u8, self.phi + PLACES[to].1 as i8);
+        self.restless ^= to == OTHER_FLOOR;
         self.filters = [moved.0; FILTERS];
         self.score = [moved.1 - NEWCOMER; FILTERS];
         self.score[0] = moved.1;
@@ -333,6 +340,14 @@ impl Bank {
         }
         self.mix();
     }
+}
+
+/// What each filter's word is worth, together 1.
+fn weights(score: &[f64; FILTERS]) -> [f64; FILTERS] {
+    let best = score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let likely = score.map(|score| (score - best).exp());
+    let sum: f64 = likely.iter().sum();
+    likely.map(|likely| likely / sum)
 }
 
 fn step(ratio: f64, steps: i32) -> f64 {

@@ -8,8 +8,6 @@
 
 use super::law::Pull;
 
-/// What the random walk of the floor D may do, s²/s: routes and switches warm up slowly.
-const FLOOR_WALK: f64 = 1e-18;
 /// So much of a variance at least is left after an update, so that rounding cannot make it nil.
 const LEFT: f64 = 1e-6;
 
@@ -54,15 +52,15 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Lets `t` seconds pass for a rate that walks with `q` s²/s³.
-    pub(super) fn predict(&mut self, t: f64, q: f64) {
+    /// Lets `t` seconds pass for a rate that walks with `q` s²/s³, and a floor that does with `walk` s²/s.
+    pub(super) fn predict(&mut self, t: f64, q: f64, walk: f64) {
         let p = &mut self.cov;
         self.mean[0] += self.mean[1] * t;
         p[0] += t * (2.0 * p[1] + t * p[3]) + q * t * t * t / 3.0;
         p[1] += t * p[3] + q * t * t / 2.0;
         p[2] += t * p[4];
         p[3] += q * t;
-        p[5] += FLOOR_WALK * t;
+        p[5] += walk * t;
     }
 
     /// Makes the variance of what was `forecast` this one, and all others greater by as much.
@@ -191,7 +189,7 @@ mod tests {
         let mut filter = Filter { mean: [0.0, 0.0, 50e-6], cov: [1e-9, 0.0, 0.0, 1e-8, 0.0, 1e-9] };
         let mut u = 0.5_f64;
         for i in 0..2_600_000 {
-            filter.predict(1.0, 1e-20);
+            filter.predict(1.0, 1e-20, 1e-18);
             for way in Way::BOTH {
                 u = (u + 0.618_033_988_749_895).fract();
                 let late = if i % 1000 == 0 { 1e-3 } else { 0.0 };

@@ -125,7 +125,7 @@ impl Law {
     }
 }
 
-/// A law as five filters in turn hold an observation against it: what does not depend on the
+/// A law as a bank's filters in turn hold an observation against it: what does not depend on the
 /// observation is worked out once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mixture {
