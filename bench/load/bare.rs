@@ -1,12 +1,14 @@
 //! The bare loop: a master that moves the daemon's datagrams and does nothing else.
 //!
-//! It wakes each millisecond like the daemon, receives what is there in batches of 32, sends as
-//! many adjusts as replies came and as many polls as the clock says, in batches of 32, and takes
-//! the transmit stamps off the error queue in batches of 32, if the kernel gives any.
+//! It wakes every other millisecond like the daemon where many datagrams come, receives what is there in
+//! batches of 32, sends as many adjusts as replies came and as many polls as the clock says, in batches of
+//! 32, and takes the transmit stamps off the error queue in batches of 32, if the kernel gives any.
 
 use std::io::IoSliceMut;
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, AsRawFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use campanile::wire::LEN;
 use nix::errno::Errno;
@@ -21,6 +23,8 @@ use nix::time::{ClockId, clock_gettime};
 use super::wire::{ADJUST, KIND, POLL};
 
 const BATCH: usize = 32;
+/// Turns are so far apart.
+const APART: Duration = Duration::from_millis(2);
 
 /// Where it listens and how often it polls.
 pub struct Plan {
@@ -74,7 +78,9 @@ pub fn run(plan: &Plan) -> Result<(), String> {
     };
     let start = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(failed)?;
     let (mut polled, mut next) = (0u64, 0);
+    let mut turn = None;
     loop {
+        rest(&mut turn);
         let mut fds = [PollFd::new(bare.fd.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::from(1u8)).map_err(failed)?;
         bare.receive();
@@ -94,6 +100,15 @@ pub fn run(plan: &Plan) -> Result<(), String> {
         replies.chunks(BATCH).for_each(|to| bare.send(ADJUST, to));
         bare.take_stamps();
     }
+}
+
+/// Until two milliseconds after the last turn began.
+#[expect(clippy::disallowed_methods, reason = "the daemon does so, too")]
+fn rest(turn: &mut Option<Instant>) {
+    let now = Instant::now();
+    let due = turn.map_or(now, |last| (last + APART).max(now));
+    thread::sleep(due - now);
+    *turn = Some(due);
 }
 
 impl<F: AsFd> Loop<F> {

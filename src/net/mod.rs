@@ -23,6 +23,7 @@ mod keeper;
 mod names;
 mod node;
 mod observer;
+mod pace;
 mod signals;
 mod stamps;
 mod transmit;

@@ -3,13 +3,13 @@
 mod hospitality;
 mod news;
 mod steer;
+mod wait;
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 
@@ -17,6 +17,7 @@ use super::ending::{Ended, Stopper};
 use super::hands::Hands;
 use super::keeper::{Keep, Keeper};
 use super::names::Names;
+use super::pace::Pace;
 use super::stamps::Stamps;
 use super::transmit::Transmit;
 use super::{Endpoint, Guest, Moment, NetError, NetStats, Observer, Scene, Signals, Wanted, Wish};
@@ -68,6 +69,7 @@ pub struct Node<C: Core, K: Clock> {
     hands: Hands,
     /// Why the clock is not touched any more.
     failed: Option<NetError>,
+    pace: Pace,
     guest: Option<Box<dyn Guest + Send>>,
     /// Turns that the guest has waited.
     put_off: u32,
@@ -130,6 +132,7 @@ impl<C: Core, K: Clock> Node<C, K> {
             expects_stamps: false,
             hands: Hands::new(oscillator.read()),
             failed: None,
+            pace: Pace::new(oscillator.read()),
             guest: None,
             put_off: 0,
             datagram: [0; LEN],
@@ -249,45 +252,6 @@ impl<C: Core, K: Clock> Node<C, K> {
             self.core.done().then_some(Ended::Core)
         };
         Ok(ended.map_or(ControlFlow::Continue(()), ControlFlow::Break))
-    }
-
-    /// Sleeps until something is announced or `deadline` comes; not at all where something
-    /// announced earlier is not used up.
-    fn wait(&mut self, events: &mut Events, deadline: Option<Time<Local>>) -> Result<(), NetError> {
-        let at_once = self.ready.datagrams || self.ready.stamps || self.guest_waits();
-        let timeout = if at_once {
-            Some(Duration::ZERO)
-        } else {
-            let now = self.oscillator.read();
-            deadline.map(|deadline| Duration::from_nanos(deadline.since(now).as_nanos()))
-        };
-        match self.poll.poll(events, timeout) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(NetError::system("cannot wait for events", &error)),
-        }
-        for event in events.iter() {
-            match event.token() {
-                SOCKET => {
-                    self.ready.datagrams |= event.is_readable();
-                    if event.is_error() {
-                        self.ready.stamps = true;
-                        self.endpoint
-                            .rearm(self.poll.registry(), SOCKET)
-                            .map_err(|error| NetError::system("cannot watch the socket", &error))?;
-                    }
-                }
-                END => self.ready.end = true,
-                HANGUP => self.ready.hangup = true,
-                token if token >= GUEST => {
-                    if let Some(guest) = &mut self.guest {
-                        guest.announced(event);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// Hands the core what has come, a turn's worth at most, and does what it asks for.

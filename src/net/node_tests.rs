@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::*;
 use crate::clock::{Adjustment, ClockError, Interference, Quality};
