@@ -16,6 +16,7 @@
 mod ending;
 mod endpoint;
 mod error;
+mod gather;
 mod guest;
 mod hands;
 mod hope;
@@ -23,7 +24,6 @@ mod keeper;
 mod names;
 mod node;
 mod observer;
-mod pace;
 mod signals;
 mod stamps;
 mod transmit;

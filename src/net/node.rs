@@ -14,10 +14,10 @@ use std::sync::Arc;
 use mio::{Events, Poll, Token, Waker};
 
 use super::ending::{Ended, Stopper};
+use super::gather::Gather;
 use super::hands::Hands;
 use super::keeper::{Keep, Keeper};
 use super::names::Names;
-use super::pace::Pace;
 use super::stamps::Stamps;
 use super::transmit::Transmit;
 use super::{Endpoint, Guest, Moment, NetError, NetStats, Observer, Scene, Signals, Wanted, Wish};
@@ -69,7 +69,7 @@ pub struct Node<C: Core, K: Clock> {
     hands: Hands,
     /// Why the clock is not touched any more.
     failed: Option<NetError>,
-    pace: Pace,
+    gather: Gather,
     guest: Option<Box<dyn Guest + Send>>,
     /// Turns that the guest has waited.
     put_off: u32,
@@ -132,7 +132,7 @@ impl<C: Core, K: Clock> Node<C, K> {
             expects_stamps: false,
             hands: Hands::new(oscillator.read()),
             failed: None,
-            pace: Pace::new(oscillator.read()),
+            gather: Gather::new(oscillator.read()),
             guest: None,
             put_off: 0,
             datagram: [0; LEN],

@@ -402,6 +402,10 @@ impl Core for Candidate {
         self.outer().deadline().into_iter().chain(self.election.deadline()).min()
     }
 
+    fn is_patient(&self) -> bool {
+        self.outer().is_patient()
+    }
+
     fn done(&self) -> bool {
         self.stopping && self.pending.is_empty() && self.outer().done()
     }

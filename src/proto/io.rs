@@ -107,6 +107,12 @@ pub trait Core {
     /// When to call [`Core::poll`] next if nothing else happens before; `None`: never.
     fn deadline(&self) -> Option<Time<Local>>;
 
+    /// Whether it answers nothing that comes with something that must leave at once: where the kernel
+    /// stamps datagrams it may be handed them some milliseconds later.
+    fn is_patient(&self) -> bool {
+        false
+    }
+
     /// Whether the core has ended after [`Input::Stop`] and wants no further call.
     fn done(&self) -> bool;
 

@@ -428,6 +428,11 @@ impl Core for Master {
         self.agenda.deadline().into_iter().chain(self.steering.deadline()).min()
     }
 
+    /// The second of two polls follows upon the answer to the first at once; of single ones none does.
+    fn is_patient(&self) -> bool {
+        self.settings.burst == 1
+    }
+
     fn done(&self) -> bool {
         self.stopping && self.pending.is_empty()
     }

@@ -13,7 +13,8 @@ use crate::time::{Local, Time};
 
 impl<C: Core, K: Clock> Node<C, K> {
     /// Sleeps until something is announced or `deadline` comes; not at all where something
-    /// announced earlier is not used up.
+    /// announced earlier is not used up. Of a busy and patient core either may have been two milliseconds
+    /// ago.
     pub(super) fn wait(
         &mut self,
         events: &mut Events,
@@ -64,7 +65,7 @@ impl<C: Core, K: Clock> Node<C, K> {
         let now = self.oscillator.read();
         let stamped = self.stamps.receiving() && self.stamps.transmitting();
         let come = self.stats.received.kernel + self.stats.received.hardware;
-        match self.pace.rest(now, come).filter(|_| stamped) {
+        match self.gather.rest(now, come, stamped && self.core.is_patient()) {
             Some(rest) => {
                 thread::sleep(Duration::from_nanos(rest.as_nanos()));
                 self.oscillator.read()

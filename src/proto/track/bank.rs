@@ -269,12 +269,18 @@ impl Bank {
             *score = (*score - best) * (1.0 - FORGET);
         }
         let noisiest = most.clamp(PHI_STEP * self.promised(), PHI_GREATEST);
+        self.shut_out(noisiest);
+        self.relocate(noisiest);
+        // It may sit elsewhere now.
+        self.shut_out(noisiest);
+        self.weight = weights(&self.score);
+        self.mix();
+    }
+
+    fn shut_out(&mut self, noisiest: f64) {
         if self.phi_at(NOISIER) > noisiest {
             self.score[NOISIER] = self.score[NOISIER].min(SHUT_OUT);
         }
-        self.relocate(noisiest);
-        self.weight = weights(&self.score);
-        self.mix();
     }
 
     fn relocate(&mut self, noisiest: f64) {

@@ -79,8 +79,7 @@ const LATE: f64 = 2.0;
 const ROUND_TRIP_GAIN: f64 = 1.0 / 64.0;
 /// A second step within so many exchanges is none: the rate is not what it was taken for.
 const STEP_AGAIN: u8 = 64;
-/// So many deviations early, and more than the stamps' noise may be, the rate is in doubt: a crystal that
-/// was touched, a fan that started.
+/// So many deviations early, the rate is in doubt: a crystal that was touched, a fan that started.
 const STARTLE: f64 = 6.0;
 /// A one-way change that ends within so many scales of where it began has ended.
 const SAME_PATH: f64 = 4.0;
@@ -93,7 +92,7 @@ const SURPRISE: f64 = 2.0;
 /// So many exchanges in a row, none of which allows what is believed, and all on the same side: what
 /// the filters learned is of another time, when the stamps were noise.
 const ASTRAY: i8 = 24;
-/// What is within so many times the noise that the stamps promise is allowed, and startles nobody.
+/// What is within so many times the noise that the stamps promise is allowed.
 const MARGIN: f64 = 12.0;
 /// A slave may speak on the master's own clock after so many exchanges in order.
 const TRUSTED: u8 = 32;
@@ -378,8 +377,7 @@ impl State {
 
         let (nu, deviation) = self.residuals(sample, &home);
         let noise = self.noise.noise().as_secs_f64();
-        let startled =
-            nu.iter().zip(deviation).any(|(nu, d)| *nu < -(STARTLE * d).max(MARGIN * noise));
+        let startled = nu.iter().zip(deviation).any(|(nu, d)| *nu < -STARTLE * d);
         let ruling = if self.rival == RIVAL_LASTS {
             Ruling::Doubt
         } else {

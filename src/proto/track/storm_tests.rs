@@ -49,7 +49,7 @@ fn run(seed: u32, course: &[(f64, Weather)]) -> Vec<(f64, f64, f64)> {
                 Weather::Calm | Weather::Noise(_) => [forth, back].map(|share| 5e-6 * share),
                 Weather::Queues(most) => [forth, back].map(|share| most * share),
                 Weather::Swept(more) => {
-                    let queue = |mean: f64, u: f64| -mean * (1.5 * u - 0.5).clamp(0.01, 1.0).ln();
+                    let queue = |mean: f64, u: f64| -mean * (1.5 * u).clamp(0.01, 1.0).ln();
                     [more + queue(10e-6, forth), more + queue(2e-6, back)]
                 }
             };
