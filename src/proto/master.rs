@@ -6,6 +6,7 @@
 
 mod census;
 mod court;
+mod exchanges;
 mod membership;
 mod pace;
 mod relay;
@@ -23,18 +24,17 @@ use rand_chacha::rand_core::Rng;
 use self::census::Census;
 use self::pace::Pace;
 use self::relay::Relay;
-use self::status::found;
 pub(super) use self::succession::Will;
 use super::agenda::{Agenda, Due, Place};
 use super::asked::OpenPoll;
 use super::counters::{Counters, Drop};
 use super::ensemble::Ensemble;
-use super::event::{Event, Measured, Round, Who};
+use super::event::{Event, Round, Who};
 use super::exchange::{Exchange, Source, Stamp};
 use super::gate::{Gate, Receiver};
 use super::io::{Core, Input, Order, Output, Token};
 use super::parts::Parts;
-use super::roster::{Held, Member, Roster, Said};
+use super::roster::{Held, Member, Roster};
 use super::settings::MasterSettings;
 use super::status::{Contender, Page, RosterSize, Tracking};
 use super::steering::Steering;
@@ -235,41 +235,6 @@ impl Master {
             self.measure(place, &exchange);
         }
         Ok(())
-    }
-
-    /// The exchange that was held back goes on, with the better T3 where the reply brings it.
-    fn release(&mut self, place: Place, reply: &Reply) {
-        let Some(member) = self.roster.get_mut(place) else { return };
-        member.say(Said { map: reply.map, steps: reply.steps });
-        member.told = false;
-        let Some(held) = member.held.take() else { return };
-        let mut exchange = held.exchange();
-        if let Some(better) = reply.correction.filter(|c| c.nonce == held.nonce) {
-            exchange.t3 = Stamp { at: better.t3, source: Source::from_number(better.source) };
-        }
-        self.measure(place, &exchange);
-    }
-
-    fn measure(&mut self, place: Place, exchange: &Exchange) {
-        let Some(member) = self.roster.get_mut(place) else { return };
-        let round_trip = exchange.round_trip();
-        if round_trip < Offset::ZERO || round_trip.abs() > self.settings.max_rtt {
-            self.counters.slow += 1;
-            return;
-        }
-        let round_trip = round_trip.abs();
-        let taken = member.track.observe(exchange, &mut self.wheel);
-        let least = member.round_trip.get().map_or(round_trip, |r| r.min(round_trip));
-        member.round_trip = Some(least).into();
-        member.stamps.count(exchange.source());
-        member.heard = Some(exchange.t4.at).into();
-        let noise = taken.noise.forward.max(taken.noise.backward);
-        let measured = Measured { id: member.who.id, round_trip, noise };
-        let found = found(&member.who, taken.finding);
-        self.tell(Event::Exchange(measured));
-        if let Some(event) = found {
-            self.tell(event);
-        }
     }
 
     fn sent(&mut self, token: Token, at: Stamp<Local>) {
