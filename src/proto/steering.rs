@@ -226,15 +226,27 @@ fn unknown_rate(target: &Target) -> Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Scale;
+
+    fn at(secs: i64) -> Time<Local> {
+        Time::from_nanos(secs * 1_000_000_000)
+    }
+
+    /// From nothing at nothing, at no rate.
+    fn level<S: Scale>() -> Map<Local, S> {
+        Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO }
+    }
+
+    fn begun(saved: Option<Rate>) -> Steering {
+        Steering::new(Limits::default(), level(), saved)
+    }
 
     #[test]
     fn the_bound_of_a_rate_that_is_hardly_known_grows_by_that_once_the_target_has_expired() {
-        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
-        let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
-        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let map = level();
         // 5 ms in 10 s: up to 500 ppm of it may be the rate's.
         let bound = |micros, secs| {
-            let mut steering = Steering::new(Limits::default(), course, None);
+            let mut steering = begun(None);
             let (bound, until) = (Span::from_micros(micros), at(10));
             steering.aim(at(0), Target { map, sigma: Span::ZERO, bound, until });
             steering.bound(at(secs)).unwrap()
@@ -246,10 +258,8 @@ mod tests {
 
     #[test]
     fn holdover_is_told_of_each_second_for_the_second_to_come() {
-        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
-        let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
-        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
-        let mut steering = Steering::new(Limits::default(), course, None);
+        let map = level();
+        let mut steering = begun(None);
         let bound = Span::from_millis(5);
         steering.aim(at(0), Target { map, sigma: Span::ZERO, bound, until: at(10) });
         assert_eq!(steering.poll(at(10)), Some(Output::Event(Event::Holdover)));
@@ -264,11 +274,9 @@ mod tests {
 
     #[test]
     fn both_bounds_grow_with_age_until_they_are_void() {
-        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
-        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
-        let mut steering = Steering::new(Limits::default(), course, None);
+        let mut steering = begun(None);
         assert_eq!((steering.bound(at(0)), steering.likely_bound(at(0))), (None, None));
-        let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let map = level();
         let (sigma, bound) = (Span::from_nanos(300), Span::from_micros(40));
         steering.aim(at(0), Target { map, sigma, bound, until: at(10) });
         let both = |secs| (steering.likely_bound(at(secs)), steering.bound(at(secs)));
@@ -281,13 +289,11 @@ mod tests {
 
     #[test]
     fn a_rate_is_remembered_once_it_is_known() {
-        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
-        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
         let saved = Rate::from_ppm(3.0);
-        let mut steering = Steering::new(Limits::default(), course, Some(saved));
+        let mut steering = begun(Some(saved));
         let mut now = 0;
         let mut aim = |steering: &mut Steering, ppm, seconds| {
-            let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::from_ppm(ppm) };
+            let map = Map { rate: Rate::from_ppm(ppm), ..level() };
             let target = Target { map, sigma: Span::ZERO, bound: Span::ZERO, until: at(10) };
             for _ in 0..seconds {
                 now += 1;
@@ -303,10 +309,8 @@ mod tests {
 
     #[test]
     fn bounds_reach_a_target_that_is_not_followed_until_one_is() {
-        let at = |secs: i64| Time::<Local>::from_nanos(secs * 1_000_000_000);
-        let map = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
-        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
-        let mut steering = Steering::new(Limits::default(), course, None);
+        let map = level();
+        let mut steering = begun(None);
         let bound = Span::from_micros(40);
         let reads = Time::from_nanos(-1_000_000);
         let other = |ppm| {

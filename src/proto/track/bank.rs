@@ -348,8 +348,8 @@ impl Bank {
     }
 }
 
-/// What each filter's word is worth, together 1.
-fn weights(score: &[f64; FILTERS]) -> [f64; FILTERS] {
+/// What each filter's word is worth by its log likelihood, together 1.
+pub(super) fn weights<const N: usize>(score: &[f64; N]) -> [f64; N] {
     let best = score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let likely = score.map(|score| (score - best).exp());
     let sum: f64 = likely.iter().sum();

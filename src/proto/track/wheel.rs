@@ -15,6 +15,7 @@
 //! count in the average.
 
 use super::Track;
+use super::bank::weights;
 use super::filter::Way;
 use super::law::Mixture;
 use super::rival::Rooms;
@@ -217,10 +218,7 @@ impl Flywheel {
         let n = heard.len() as f64;
         let median = |i: usize| n * middle(heard.iter().map(|beyond| beyond[i])).unwrap_or(0.0);
         let beyond = [0.0, median(0), median(1)];
-        let best = beyond.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let likely = beyond.map(|beyond| (beyond - best).exp());
-        let sum: f64 = likely.iter().sum();
-        self.weight = likely.map(|likely| likely / sum);
+        self.weight = weights(&beyond);
         let to = if beyond[1] > beyond[2] { 1 } else { 2 };
         let q = self.q_at(to);
         if !(Q_LIMITS.0..=Q_LIMITS.1).contains(&q) || beyond[to] <= MOVE {
