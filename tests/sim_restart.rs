@@ -1,6 +1,6 @@
 //! A slave that is killed and started again disturbs nobody, and neither does one that goes.
 
-use campanile::sim::{Incident, Outcome, Scenario, What, run};
+use campanile::sim::{Incident, Outcome, Scenario, Way, What, run};
 use campanile::time::Span;
 
 fn with(incidents: &[(u64, What)], seed: u64) -> Outcome {
@@ -48,5 +48,21 @@ fn a_slave_that_dies_or_leaves_is_missed_and_the_rest_stay_together() {
     for outcome in [left, died] {
         assert!(outcome.spread_rms_s < 1.2 * plain.spread_rms_s, "{}", outcome.spread_rms_s);
         assert!(outcome.spread_max_s < 1.5 * plain.spread_max_s, "{}", outcome.spread_max_s);
+    }
+}
+
+#[test]
+fn a_good_clock_is_not_stepped_by_a_way_that_is_held_up_when_its_daemon_comes_back() {
+    for (way, seed) in [(Way::Forth, 1), (Way::Back, 2), (Way::Forth, 3)] {
+        let lasts = Some(Span::from_secs(3));
+        let held_up = What::Delay { way, add: Span::from_millis(3), up_to: Span::ZERO, lasts };
+        let restart = [(1_800, What::Kill), (1_801, What::Start), (1_801, held_up)];
+        let outcome = with(&restart, seed);
+        let step = outcome.events.iter().find(|e| e.event == "stepped" && e.at_s > 10.0);
+        assert!(step.is_none(), "seed {seed}: {step:?}");
+        for member in &outcome.members {
+            let most = if member.node == "node4" { 1_500e-6 } else { 10e-6 };
+            assert!(member.error_max_s < most, "seed {seed}: {member:?}");
+        }
     }
 }

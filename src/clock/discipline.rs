@@ -22,7 +22,8 @@ const _: () = assert!(TICK.as_nanos() * 4 <= TAU.as_nanos());
 pub struct Limits {
     /// Greatest rate at which the phase error is worked off, on top of the clock's own rate.
     pub max_slew: Rate,
-    /// A clock that is further off than this is stepped while steps are allowed; `None`: never.
+    /// A clock that is surely further off than this, by the target's hard bound, is stepped while
+    /// steps are allowed; `None`: never.
     pub step_threshold: Option<Span>,
     /// Steps are allowed in the first so many updates.
     pub step_updates: u32,
@@ -98,7 +99,9 @@ impl Discipline {
         self.due = Some(now + TICK);
         let error = self.remaining(now)?;
         let rate = target.map.rate;
-        let step = self.limits.step_threshold.is_some_and(|limit| error.abs() > limit);
+        // A target that a held-up exchange has misled by as much says nothing against the clock.
+        let surely = error.abs() - target.bound;
+        let step = self.limits.step_threshold.is_some_and(|limit| surely > limit);
         if std::mem::take(&mut self.ordered) && error != Offset::ZERO {
             self.may_step = false;
             return Some(Adjustment::Step { by: error, rate });
@@ -205,6 +208,18 @@ mod tests {
         let later = Map { reads: target.map.reads + Offset::from_nanos(50_000_000), ..target.map };
         d.aim(at(4.0), Target { map: later, ..target });
         assert!(run(&mut d, 4.0, 5.0).is_empty(), "the fourth update may not step");
+    }
+
+    #[test]
+    fn a_clock_that_may_be_within_the_threshold_is_not_stepped() {
+        let off = Offset::from_nanos(1_900_000);
+        let (mut d, target) = discipline(Limits::default(), off, Rate::ZERO);
+        d.aim(at(0.0), Target { bound: Span::from_micros(950), ..target });
+        assert!(run(&mut d, 0.0, 0.5).is_empty());
+        d.aim(at(0.5), Target { bound: Span::from_micros(600), ..target });
+        let steps = run(&mut d, 0.5, 1.0);
+        // Some 0.25 ms were slewed by then.
+        assert!(matches!(steps[..], [by] if by > Offset::from_nanos(1_640_000)), "{steps:?}");
     }
 
     #[test]

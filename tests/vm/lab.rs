@@ -299,7 +299,7 @@ impl Drop for Lab {
     fn drop(&mut self) {
         if panicking() {
             for machine in &self.machines {
-                let log = machine.try_run("tail -n 20 /log; adjtimex");
+                let log = machine.try_run("grep -v course /log | tail -n 60; adjtimex");
                 let (_, said) = log.unwrap_or_default();
                 eprintln!("--- {}\n{said}", machine.name());
             }
