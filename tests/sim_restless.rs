@@ -62,3 +62,14 @@ fn a_masters_crystal_that_runs_away_does_not_take_cluster_time_along() {
         }
     }
 }
+
+#[test]
+fn a_masters_crystal_that_wanders_does_not_take_cluster_time_along() {
+    for seed in 1..=4 {
+        let mut scenario = Scenario::named("badmaster").unwrap();
+        scenario.burst = 4;
+        let wander = run(&scenario, seed, &mut |_| {}).wander_s * 1e6;
+        println!("seed {seed}: wander {wander:.2} µs");
+        assert!(wander < 3.0, "seed {seed}: wander {wander} µs");
+    }
+}

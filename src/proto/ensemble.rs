@@ -34,7 +34,9 @@ const TAU_YOUNG: f64 = 8.0;
 const TAU_OLD: f64 = 300.0;
 /// Time constant with which the rate of cluster time follows the members' rates, seconds.
 const TAU_RATE: f64 = 30.0;
-/// After the warm-up the rate of cluster time changes by no more than 0.1 ppm a minute.
+/// After the warm-up the rate of cluster time changes by no more than 0.1 ppm a minute against what
+/// most of the members' crystals say. (Against the wheel it changes as the wheel does, which is a
+/// yardstick that may be pulled.)
 pub(super) const RATE_PACE: f64 = 0.1e-6 / 60.0;
 /// A rate that is known so many times worse than the middle one is hardly known.
 const HARDLY_KNOWN: f64 = 4.0;
@@ -218,12 +220,12 @@ impl Ensemble {
             Some(cluster) if self.led || self.rounds > START_ROUNDS => cluster.anchored_at(at),
             _ => self.form(at, readings),
         };
-        self.look_for_jumps(at, &mut predicted, readings);
+        let crystals = self.look_for_jumps(at, &mut predicted, readings);
         let mut near = 0;
         let seats: Vec<_> = readings
             .iter()
             .map(|reading| {
-                let seat = self.seat(at, near, reading, &predicted);
+                let seat = self.seat(at, near, reading, &predicted, crystals);
                 near = seat + 1;
                 seat
             })
@@ -243,7 +245,7 @@ impl Ensemble {
         self.held_for = if self.held { self.held_for.saturating_add(1) } else { 0 };
         // While it holds, what the members remember is all there is to come back to.
         if !self.held || self.held_for >= HOLD_PATIENCE {
-            self.learn(&cluster, readings, &seats, &opinions, centre);
+            self.learn(&Map { rate: crystals, ..cluster }, readings, &seats, &opinions, centre);
         }
         let rate = self.rate(at, &predicted, readings, &seats, &verdicts);
         self.cluster = Some(Map { rate, ..cluster });
@@ -279,11 +281,12 @@ impl Ensemble {
         near: u32,
         reading: &Reading,
         predicted: &Map<Wheel, Cluster>,
+        crystals: Rate,
     ) -> u32 {
         let now = phase(reading, predicted);
         let seat = self.members.seat(near, reading.id, || Member {
             phase: now,
-            rate: reading.rate - predicted.rate,
+            rate: reading.rate - crystals,
             variance: VARIANCE_FIRST,
             probation: 0,
             joined: at,
@@ -455,7 +458,8 @@ impl Ensemble {
         self.rounds <= WARM_UP_ROUNDS || at.since(self.started) < WARM_UP
     }
 
-    /// The rate of cluster time against the wheel: what those that count say, by weight.
+    /// The rate of cluster time against the wheel: what those that count say, by weight. What the middle
+    /// one says is the wheel's running, and followed; what the others' weight makes of it is paced.
     fn rate(
         &self,
         at: Time<Wheel>,
@@ -478,12 +482,15 @@ impl Ensemble {
             .map(|((r, &seat), v)| ((r.rate - self.members.at(seat).rate).as_ppb(), v.weight))
             .collect();
         let elapsed = self.cluster.map_or(0.0, |last| (at - last.at).as_secs_f64());
-        let Some(mean) = robust_mean(&said).filter(|_| elapsed > 0.0 && !self.held) else {
+        let half = middle(said.iter().map(|(rate, _)| *rate));
+        let both = half.zip(robust_mean(&said));
+        let Some((half, mean)) = both.filter(|_| elapsed > 0.0 && !self.held) else {
             return predicted.rate;
         };
-        let towards = Rate::from_ppb(mean) - predicted.rate;
-        let gain = Rate::from_ppb(towards.as_ppb() * (elapsed / TAU_RATE).min(1.0));
-        predicted.rate + gain.clamp_abs(Rate::from_ratio(RATE_PACE * elapsed))
+        let smooth = (elapsed / TAU_RATE).min(1.0);
+        let followed = Rate::from_ppb((half - predicted.rate.as_ppb()) * smooth);
+        let own = Rate::from_ppb((mean - half) * smooth);
+        predicted.rate + followed + own.clamp_abs(Rate::from_ratio(RATE_PACE * elapsed))
     }
 }
 

@@ -86,3 +86,47 @@ fn a_clock_that_was_far_off_and_came_back_counts_like_the_others_again() {
     }
     assert!((0.1..0.3).contains(&weight), "it weighs {weight:.4}");
 }
+
+/// Rounds in which the wheel, and nobody else, runs ever slower, by `pull` a second; `own` is what a
+/// member's crystal runs beside that. The offsets follow the rates.
+fn pulled(pull: Rate, seconds: i64, own: impl Fn(u64, i64) -> Rate) -> Ensemble {
+    let mut ensemble = ensemble(100);
+    let mut offsets = [Offset::ZERO; 6];
+    for t in 0..seconds {
+        let rate = |n: u64| Rate::from_ppb(pull.as_ppb() * t as f64) + own(n, t);
+        let (at, mut readings) = readings(100 + t, |n| offsets[n as usize]);
+        for reading in &mut readings {
+            reading.rate = rate(reading.id.0);
+            let mean = reading.rate + Rate::from_ppb(pull.as_ppb() / 2.0);
+            let offset = &mut offsets[reading.id.0 as usize];
+            *offset = *offset + mean.gain_over(Span::from_secs(1).as_offset());
+        }
+        ensemble.round(at, &readings);
+    }
+    ensemble
+}
+
+#[test]
+fn cluster_time_follows_the_crystals_and_not_a_wheel_that_is_pulled() {
+    // A minute of it is twelve times what cluster time may change by against the crystals.
+    let pull = Rate::from_ppb(20.0);
+    let ensemble = pulled(pull, 600, |_, _| Rate::ZERO);
+    let behind = Rate::from_ppb(20.0 * 600.0) - ensemble.cluster().unwrap().rate;
+    assert!(behind.abs() < Rate::from_ppb(20.0 * 1.1 * TAU_RATE), "{behind:?} behind");
+    for n in 1..=5 {
+        let share = ensemble.share(NodeId(n)).unwrap();
+        assert!(share.rate.abs() < Rate::from_ppb(1.0), "{n} is said to run at {:?}", share.rate);
+        assert!(share.phase.abs() < Span::from_nanos(50), "{n} is {:?} off", share.phase);
+    }
+}
+
+#[test]
+fn a_crystal_that_jumps_is_told_from_the_wheel_that_is_pulled() {
+    let jump = Rate::from_ppm(10.0);
+    let own = |n, t| if n == 3 && t >= 150 { jump } else { Rate::ZERO };
+    let ensemble = pulled(Rate::from_ppb(60.0), 160, own);
+    for n in 1..=5 {
+        let apart = ensemble.share(NodeId(n)).unwrap().rate - own(n, 160);
+        assert!(apart.abs() < Rate::from_ppm(0.1), "{n} is said to run {apart:?} off");
+    }
+}

@@ -16,52 +16,53 @@ const FAR: Rate = Rate::from_ppm(200.0);
 
 impl Ensemble {
     /// Looks for jumps, and puts right what was remembered: the members' rates, and how fast cluster
-    /// time runs against the wheel.
+    /// time runs against the wheel. Returns what most crystals say of that: the wheel may be pulled
+    /// faster than cluster time has followed yet.
     pub(super) fn look_for_jumps(
         &mut self,
         at: Time<Wheel>,
         predicted: &mut Map<Wheel, Cluster>,
         readings: &[Reading],
-    ) {
+    ) -> Rate {
         if self.led || self.is_warming(at) {
-            return;
+            return predicted.rate;
         }
         let mut near = 0;
         let mut changes = Vec::with_capacity(readings.len());
         for reading in readings {
             let change =
-                self.change(&mut near, reading, predicted).filter(|_| shows(reading, JUMP));
+                self.change(&mut near, reading, predicted.rate).filter(|_| shows(reading, JUMP));
             changes.extend(change.map(|(_, change)| change.as_ppb()));
         }
         // Of few nobody can tell whether it is they that changed or the yardstick.
         if 2 * changes.len() <= readings.len() {
-            return;
+            return predicted.rate;
         }
         let common = middle(changes.into_iter()).map_or(Rate::ZERO, Rate::from_ppb);
+        let mut crystals = predicted.rate + common;
         if common.abs() > JUMP {
-            predicted.rate = predicted.rate + common;
+            predicted.rate = crystals;
         }
-        call_back(predicted, readings);
+        if call_back(predicted, readings) {
+            crystals = predicted.rate;
+        }
         let mut near = 0;
         for reading in readings {
-            let Some((seat, change)) = self.change(&mut near, reading, predicted) else { continue };
+            let Some((seat, change)) = self.change(&mut near, reading, crystals) else { continue };
             if change.abs() > JUMP && shows(reading, change) {
-                self.begin_anew(at, predicted, reading, seat);
+                self.begin_anew(at, predicted, reading, (seat, reading.rate - crystals));
             }
         }
+        crystals
     }
 
-    /// A member's seat, and how much faster its crystal runs than it did, by its track. It is looked for
-    /// at `near` first, and the next one behind it.
-    fn change(
-        &self,
-        near: &mut u32,
-        reading: &Reading,
-        predicted: &Map<Wheel, Cluster>,
-    ) -> Option<(u32, Rate)> {
+    /// A member's seat, and how much faster its crystal runs than it did, by its track, where cluster
+    /// time runs at `crystals` against the wheel. It is looked for at `near` first, and the next one
+    /// behind it.
+    fn change(&self, near: &mut u32, reading: &Reading, crystals: Rate) -> Option<(u32, Rate)> {
         let seat = self.members.find_near(*near, reading.id)?;
         *near = seat + 1;
-        Some((seat, reading.rate - (predicted.rate + self.members.at(seat).rate)))
+        Some((seat, reading.rate - (crystals + self.members.at(seat).rate)))
     }
 
     fn begin_anew(
@@ -69,10 +70,10 @@ impl Ensemble {
         at: Time<Wheel>,
         predicted: &Map<Wheel, Cluster>,
         reading: &Reading,
-        seat: u32,
+        (seat, rate): (u32, Rate),
     ) {
         let member = self.members.at_mut(seat);
-        member.rate = reading.rate - predicted.rate;
+        member.rate = rate;
         member.phase = phase(reading, predicted);
         (member.joined, member.seen) = (at, at);
         member.local = at + reading.offset;
@@ -84,11 +85,13 @@ fn shows(reading: &Reading, change: Rate) -> bool {
     SIGMAS * reading.rate_sigma.abs().as_ppb() < change.abs().as_ppb()
 }
 
-/// Lets cluster time begin anew at the members' rate where it runs as none of them could.
-fn call_back(predicted: &mut Map<Wheel, Cluster>, readings: &[Reading]) {
+/// Lets cluster time begin anew at the members' rate where it runs as none of them could; `true`: it did.
+fn call_back(predicted: &mut Map<Wheel, Cluster>, readings: &[Reading]) -> bool {
     let known = readings.iter().filter(|reading| shows(reading, JUMP));
     let away = known.map(|r| (r.saved.on_top_of(r.rate) - predicted.rate).as_ppb());
-    if middle(away).is_some_and(|away| away.abs() > FAR.as_ppb()) {
+    let far = middle(away).is_some_and(|away| away.abs() > FAR.as_ppb());
+    if far {
         predicted.rate = free_rate(readings);
     }
+    far
 }
