@@ -45,6 +45,9 @@ const WORST: f64 = -10.0;
 const PLACES: [(i32, i32); FILTERS] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (0, 0)];
 /// The one that takes the floor to be restless where the centre does not, and the other way round.
 const OTHER_FLOOR: usize = 5;
+/// It falls no further behind: paths turn restless from one second to the next, and by then it may be
+/// hundreds behind.
+const FURTHEST: f64 = -30.0;
 /// The one that takes the stamps to be noisier, and its score where they cannot be.
 const NOISIER: usize = 3;
 const SHUT_OUT: f64 = -30.0;
@@ -268,6 +271,7 @@ impl Bank {
         for score in &mut self.score {
             *score = (*score - best) * (1.0 - FORGET);
         }
+        self.score[OTHER_FLOOR] = self.score[OTHER_FLOOR].max(FURTHEST);
         let noisiest = most.clamp(PHI_STEP * self.promised(), PHI_GREATEST);
         self.shut_out(noisiest);
         self.relocate(noisiest);

@@ -79,7 +79,8 @@ const LATE: f64 = 2.0;
 const ROUND_TRIP_GAIN: f64 = 1.0 / 64.0;
 /// A second step within so many exchanges is none: the rate is not what it was taken for.
 const STEP_AGAIN: u8 = 64;
-/// So many deviations early, the rate is in doubt: a crystal that was touched, a fan that started.
+/// So many deviations early, and the noise that the stamps promise, the rate is in doubt: a crystal that
+/// was touched, a fan that started.
 const STARTLE: f64 = 6.0;
 /// A one-way change that ends within so many scales of where it began has ended.
 const SAME_PATH: f64 = 4.0;
@@ -377,7 +378,7 @@ impl State {
 
         let (nu, deviation) = self.residuals(sample, &home);
         let noise = self.noise.noise().as_secs_f64();
-        let startled = nu.iter().zip(deviation).any(|(nu, d)| *nu < -STARTLE * d);
+        let startled = nu.iter().zip(deviation).any(|(nu, d)| *nu < -STARTLE * d - noise);
         let ruling = if self.rival == RIVAL_LASTS {
             Ruling::Doubt
         } else {
