@@ -22,7 +22,7 @@ const _: () = assert!(TICK.as_nanos() * 4 <= TAU.as_nanos());
 pub struct Limits {
     /// Greatest rate at which the phase error is worked off, on top of the clock's own rate.
     pub max_slew: Rate,
-    /// A clock that is surely further off than this, by the target's hard bound, is stepped while
+    /// A clock that is surely further off than this, the target's doubt taken off, is stepped while
     /// steps are allowed; `None`: never.
     pub step_threshold: Option<Span>,
     /// Steps are allowed in the first so many updates.
@@ -47,8 +47,10 @@ pub struct Target {
     pub map: Map<Local, Cluster>,
     /// One standard deviation at the map's anchor.
     pub sigma: Span,
-    /// Hard bound at the map's anchor.
+    /// Hard bound until the map expires.
     pub bound: Span,
+    /// How far the map may be off at its anchor, whatever its rate makes of that later.
+    pub doubt: Span,
     /// After this the map is expired: holdover.
     pub until: Time<Local>,
 }
@@ -100,7 +102,7 @@ impl Discipline {
         let error = self.remaining(now)?;
         let rate = target.map.rate;
         // A target that a held-up exchange has misled by as much says nothing against the clock.
-        let surely = error.abs() - target.bound;
+        let surely = error.abs() - target.doubt;
         let step = self.limits.step_threshold.is_some_and(|limit| surely > limit);
         if std::mem::take(&mut self.ordered) && error != Offset::ZERO {
             self.may_step = false;
@@ -159,7 +161,8 @@ mod tests {
     fn discipline(limits: Limits, behind: Offset, rate: Rate) -> (Discipline, Target) {
         let course = Map { at: at(0.0), reads: Time::from_nanos(0), rate: Rate::ZERO };
         let map = Map { at: at(0.0), reads: Time::from_nanos(behind.as_nanos()), rate };
-        let target = Target { map, sigma: Span::ZERO, bound: Span::ZERO, until: at(10.0) };
+        let until = at(10.0);
+        let target = Target { map, sigma: Span::ZERO, bound: Span::ZERO, doubt: Span::ZERO, until };
         (Discipline::new(limits, course), target)
     }
 
@@ -214,9 +217,9 @@ mod tests {
     fn a_clock_that_may_be_within_the_threshold_is_not_stepped() {
         let off = Offset::from_nanos(1_900_000);
         let (mut d, target) = discipline(Limits::default(), off, Rate::ZERO);
-        d.aim(at(0.0), Target { bound: Span::from_micros(950), ..target });
+        d.aim(at(0.0), Target { doubt: Span::from_micros(950), ..target });
         assert!(run(&mut d, 0.0, 0.5).is_empty());
-        d.aim(at(0.5), Target { bound: Span::from_micros(600), ..target });
+        d.aim(at(0.5), Target { doubt: Span::from_micros(600), ..target });
         let steps = run(&mut d, 0.5, 1.0);
         // Some 0.25 ms were slewed by then.
         assert!(matches!(steps[..], [by] if by > Offset::from_nanos(1_640_000)), "{steps:?}");

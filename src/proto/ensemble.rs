@@ -34,10 +34,12 @@ const TAU_YOUNG: f64 = 8.0;
 const TAU_OLD: f64 = 300.0;
 /// Time constant with which the rate of cluster time follows the members' rates, seconds.
 const TAU_RATE: f64 = 30.0;
-/// After the warm-up the rate of cluster time changes by no more than 0.1 ppm a minute against what
-/// most of the members' crystals say. (Against the wheel it changes as the wheel does, which is a
-/// yardstick that may be pulled.)
+/// After the warm-up the weights move the rate of cluster time by no more than 0.1 ppm a minute, and with
+/// [`TAU_RATE`] by no more than 50 ppb, away from what the middle crystal says. (Against the wheel it
+/// changes as the wheel does, which is a yardstick that may be pulled.)
 pub(super) const RATE_PACE: f64 = 0.1e-6 / 60.0;
+/// So many have a middle one. With fewer all of the rate is paced.
+const MIDDLE: usize = 3;
 /// A rate that is known so many times worse than the middle one is hardly known.
 const HARDLY_KNOWN: f64 = 4.0;
 /// A former falseticker must agree within half the tolerance for so many rounds before it counts.
@@ -430,7 +432,7 @@ impl Ensemble {
     ) {
         let age = (cluster.at - self.started).as_secs_f64();
         let tau = (age / 4.0).clamp(TAU_YOUNG, TAU_OLD);
-        // While it is warming up the rate of cluster time is that of all, else what it was.
+        // While it is warming up the rate of cluster time is that of all, else what most crystals say.
         let warming = self.is_warming(cluster.at);
         let rate = if warming { free_rate(readings) } else { cluster.rate };
         for ((reading, &seat), &opinion) in readings.iter().zip(seats).zip(opinions) {
@@ -482,7 +484,10 @@ impl Ensemble {
             .map(|((r, &seat), v)| ((r.rate - self.members.at(seat).rate).as_ppb(), v.weight))
             .collect();
         let elapsed = self.cluster.map_or(0.0, |last| (at - last.at).as_secs_f64());
-        let half = middle(said.iter().map(|(rate, _)| *rate));
+        let half = match said.len() {
+            MIDDLE.. => middle(said.iter().map(|(rate, _)| *rate)),
+            _ => Some(predicted.rate.as_ppb()),
+        };
         let both = half.zip(robust_mean(&said));
         let Some((half, mean)) = both.filter(|_| elapsed > 0.0 && !self.held) else {
             return predicted.rate;

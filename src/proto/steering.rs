@@ -248,7 +248,7 @@ mod tests {
         let bound = |micros, secs| {
             let mut steering = begun(None);
             let (bound, until) = (Span::from_micros(micros), at(10));
-            steering.aim(at(0), Target { map, sigma: Span::ZERO, bound, until });
+            steering.aim(at(0), Target { map, sigma: Span::ZERO, bound, doubt: bound, until });
             steering.bound(at(secs)).unwrap()
         };
         assert_eq!(bound(5_000, 10), Span::from_micros(5_150));
@@ -261,7 +261,7 @@ mod tests {
         let map = level();
         let mut steering = begun(None);
         let bound = Span::from_millis(5);
-        steering.aim(at(0), Target { map, sigma: Span::ZERO, bound, until: at(10) });
+        steering.aim(at(0), Target { map, sigma: Span::ZERO, bound, doubt: bound, until: at(10) });
         assert_eq!(steering.poll(at(10)), Some(Output::Event(Event::Holdover)));
         for secs in [11, 12] {
             let Some(Output::Publish(told)) = steering.poll(at(secs)) else { panic!("{secs} s") };
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!((steering.bound(at(0)), steering.likely_bound(at(0))), (None, None));
         let map = level();
         let (sigma, bound) = (Span::from_nanos(300), Span::from_micros(40));
-        steering.aim(at(0), Target { map, sigma, bound, until: at(10) });
+        steering.aim(at(0), Target { map, sigma, bound, doubt: bound, until: at(10) });
         let both = |secs| (steering.likely_bound(at(secs)), steering.bound(at(secs)));
         assert_eq!(both(0), (Some(Span::from_nanos(1_500)), Some(Span::from_micros(40))));
         let aged = Span::from_micros(15 * 900);
@@ -294,7 +294,13 @@ mod tests {
         let mut now = 0;
         let mut aim = |steering: &mut Steering, ppm, seconds| {
             let map = Map { rate: Rate::from_ppm(ppm), ..level() };
-            let target = Target { map, sigma: Span::ZERO, bound: Span::ZERO, until: at(10) };
+            let target = Target {
+                map,
+                sigma: Span::ZERO,
+                bound: Span::ZERO,
+                doubt: Span::ZERO,
+                until: at(10),
+            };
             for _ in 0..seconds {
                 now += 1;
                 steering.aim(at(now), target);
@@ -315,10 +321,11 @@ mod tests {
         let reads = Time::from_nanos(-1_000_000);
         let other = |ppm| {
             let map = Map { reads, rate: Rate::from_ppm(ppm), ..map };
-            Target { map, sigma: Span::ZERO, bound, until: at(10) }
+            Target { map, sigma: Span::ZERO, bound, doubt: bound, until: at(10) }
         };
         assert_eq!(steering.doubt(at(0), &other(0.0)), None, "nothing is known that may be wrong");
-        let target = Target { map, sigma: Span::from_nanos(300), bound, until: at(10) };
+        let target =
+            Target { map, sigma: Span::from_nanos(300), bound, doubt: bound, until: at(10) };
         steering.aim(at(0), target);
         let Some(Output::Publish(told)) = steering.doubt(at(0), &other(0.0)) else { panic!() };
         let reach = Span::from_micros(1_040);

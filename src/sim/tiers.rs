@@ -319,7 +319,8 @@ impl Witness for Ear {
         let at = machine.local(t);
         let map = Map { at, reads: Time::from_nanos(reads.as_nanos()), rate: adjusted.rate };
         let (sigma, bound) = (adjusted.sigma, adjusted.bound);
-        self.told[node].push(Target { map, sigma, bound, until: at + Span::from_secs(10) });
+        let until = at + Span::from_secs(10);
+        self.told[node].push(Target { map, sigma, bound, doubt: bound, until });
     }
 }
 

@@ -5,7 +5,7 @@
 //! have changed alike it is the yardstick that did, the master's own, and cluster time goes on by them.
 //! And where cluster time runs as no crystal can, what led it there was wrong, and it begins anew.
 
-use super::{Cluster, Ensemble, Map, Rate, Reading, Time, Wheel, free_rate, middle, phase};
+use super::{Cluster, Ensemble, MIDDLE, Map, Rate, Reading, Time, Wheel, free_rate, middle, phase};
 
 /// No crystal changes by more from one round to the next, but by a jump; nor do most of them together.
 const JUMP: Rate = Rate::from_ppm(3.0);
@@ -16,8 +16,8 @@ const FAR: Rate = Rate::from_ppm(200.0);
 
 impl Ensemble {
     /// Looks for jumps, and puts right what was remembered: the members' rates, and how fast cluster
-    /// time runs against the wheel. Returns what most crystals say of that: the wheel may be pulled
-    /// faster than cluster time has followed yet.
+    /// time runs against the wheel. Returns what most crystals say of that, where enough of them are
+    /// known, for the wheel may be pulled faster than cluster time has followed yet; else what it was.
     pub(super) fn look_for_jumps(
         &mut self,
         at: Time<Wheel>,
@@ -39,7 +39,9 @@ impl Ensemble {
             return predicted.rate;
         }
         let common = middle(changes.into_iter()).map_or(Rate::ZERO, Rate::from_ppb);
-        let mut crystals = predicted.rate + common;
+        // The middle of two is nobody's, and half of what either of them did.
+        let told = readings.len() >= MIDDLE || common.abs() > JUMP;
+        let mut crystals = if told { predicted.rate + common } else { predicted.rate };
         if common.abs() > JUMP {
             predicted.rate = crystals;
         }

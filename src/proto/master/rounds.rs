@@ -307,7 +307,7 @@ impl Master {
         // where the others are is known no better than to them.
         let bound = typical_bound(&counted.readings) + self.beyond_sight(now);
         let sigma = self.summary.map_or(bound, |summary| summary.spread.min(bound));
-        let target = Target { map, sigma, bound, until };
+        let target = Target { map, sigma, bound, doubt: bound, until };
         let publish: Output = self.steering.aim(now, target);
         self.pending.push_back(Pending::Output(publish));
     }

@@ -195,7 +195,7 @@ mod tests {
             let map = Map { at, reads, rate: Rate::from_ppm(rate_ppm) };
             let bound = Span::from_micros(50);
             let until = at + Span::from_secs(10);
-            let target = Target { map, sigma: Span::ZERO, bound, until };
+            let target = Target { map, sigma: Span::ZERO, bound, doubt: bound, until };
             self.sanity.judge(at, self.source, self.round, target)
         }
     }
