@@ -247,7 +247,7 @@ impl Ensemble {
         self.held_for = if self.held { self.held_for.saturating_add(1) } else { 0 };
         // While it holds, what the members remember is all there is to come back to.
         if !self.held || self.held_for >= HOLD_PATIENCE {
-            self.learn(&Map { rate: crystals, ..cluster }, readings, &seats, &opinions, centre);
+            self.learn(&cluster, crystals, readings, &seats, &opinions, centre);
         }
         let rate = self.rate(at, &predicted, readings, &seats, &verdicts);
         self.cluster = Some(Map { rate, ..cluster });
@@ -425,6 +425,7 @@ impl Ensemble {
     fn learn(
         &mut self,
         cluster: &Map<Wheel, Cluster>,
+        crystals: Rate,
         readings: &[Reading],
         seats: &[u32],
         opinions: &[Offset],
@@ -434,7 +435,7 @@ impl Ensemble {
         let tau = (age / 4.0).clamp(TAU_YOUNG, TAU_OLD);
         // While it is warming up the rate of cluster time is that of all, else what most crystals say.
         let warming = self.is_warming(cluster.at);
-        let rate = if warming { free_rate(readings) } else { cluster.rate };
+        let rate = if warming { free_rate(readings) } else { crystals };
         for ((reading, &seat), &opinion) in readings.iter().zip(seats).zip(opinions) {
             let member = self.members.at_mut(seat);
             let elapsed = (cluster.at - member.seen).as_secs_f64();

@@ -40,9 +40,10 @@ impl Ensemble {
         }
         let common = middle(changes.into_iter()).map_or(Rate::ZERO, Rate::from_ppb);
         // The middle of two is nobody's, and half of what either of them did.
-        let told = readings.len() >= MIDDLE || common.abs() > JUMP;
+        let jumped = common.abs() > JUMP;
+        let told = jumped || readings.len() >= MIDDLE;
         let mut crystals = if told { predicted.rate + common } else { predicted.rate };
-        if common.abs() > JUMP {
+        if jumped {
             predicted.rate = crystals;
         }
         if call_back(predicted, readings) {
@@ -52,7 +53,7 @@ impl Ensemble {
         for reading in readings {
             let Some((seat, change)) = self.change(&mut near, reading, crystals) else { continue };
             if change.abs() > JUMP && shows(reading, change) {
-                self.begin_anew(at, predicted, reading, (seat, reading.rate - crystals));
+                self.begin_anew(at, predicted, crystals, reading, seat);
             }
         }
         crystals
@@ -71,11 +72,12 @@ impl Ensemble {
         &mut self,
         at: Time<Wheel>,
         predicted: &Map<Wheel, Cluster>,
+        crystals: Rate,
         reading: &Reading,
-        (seat, rate): (u32, Rate),
+        seat: u32,
     ) {
         let member = self.members.at_mut(seat);
-        member.rate = rate;
+        member.rate = reading.rate - crystals;
         member.phase = phase(reading, predicted);
         (member.joined, member.seen) = (at, at);
         member.local = at + reading.offset;
