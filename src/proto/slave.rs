@@ -210,7 +210,7 @@ impl Slave {
         if header.receiver != self.settings.identity.id {
             return Err(Drop::NotForUs);
         }
-        let source = (header.sender, header.boot);
+        let source = (header.sender, header.boot, header.term);
         if self.sanity.has_judged(source, adjust.round) {
             return Err(Drop::Stale);
         }

@@ -6,7 +6,7 @@
 
 use crate::clock::Target;
 use crate::time::{Local, Offset, Rate, Span, Time};
-use crate::wire::{BootId, NodeId};
+use crate::wire::{BootId, NodeId, Term};
 
 /// Cluster time may move by so many bounds, of what was known and of what is new together.
 const BOUNDS: u32 = 5;
@@ -32,8 +32,9 @@ const SMALL_RATE: Rate = Rate::from_ppm(10.0);
 const SOON: u32 = 3;
 const LATE: u32 = 30;
 
-/// One life of one master.
-pub(super) type Source = (NodeId, BootId);
+/// One reign of one master: who is elected again in one life counts its rounds anew, and knows the rates
+/// as little as at the first time.
+pub(super) type Source = (NodeId, BootId, Term);
 
 /// What is to be done with an adjust.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,16 +69,18 @@ struct Known {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sanity {
     followed: Option<Known>,
-    /// Adjusts of this source that were followed.
+    /// Adjusts of this reign that were followed.
     count: u32,
     /// The newest that was not followed, and how many in a row said the same.
     contested: Option<(Known, u32)>,
 }
 
 impl Sanity {
-    /// Whether this round of this master has been judged before.
+    /// Whether this round of this reign, or a later one, has been judged before.
     pub(super) fn has_judged(&self, source: Source, round: u32) -> bool {
-        self.contested.is_some_and(|(known, _)| known.source == source && round <= known.round)
+        let contested = self.contested.as_ref().map(|(known, _)| known);
+        let judged = |known: &Known| known.source == source && round <= known.round;
+        self.followed.as_ref().into_iter().chain(contested).any(judged)
     }
 
     /// Whether what was followed last is another source's than what was followed before.
@@ -165,7 +168,7 @@ mod tests {
     use super::*;
     use crate::time::Map;
 
-    const OURS: Source = (NodeId(1), BootId(1));
+    const OURS: Source = (NodeId(1), BootId(1), Term(1));
 
     /// A master that says a second after a second that cluster time is Local, but for a lie.
     struct Talk {
@@ -242,19 +245,32 @@ mod tests {
     #[test]
     fn another_master_needs_to_say_it_three_times() {
         let mut talk = Talk::locked();
-        talk.source = (NodeId(1), BootId(2));
+        talk.source = (NodeId(1), BootId(2), Term(1));
         assert_eq!(talk.says(1, 100, 3.0), 0, "near enough, and its rate is its own");
         let mut talk = Talk::locked();
-        talk.source = (NodeId(2), BootId(1));
+        talk.source = (NodeId(2), BootId(1), Term(1));
         assert_eq!(talk.says(20, 30_000, 0.0), 2);
     }
 
     #[test]
-    fn a_round_that_was_held_is_not_judged_twice() {
+    fn no_round_is_judged_twice_whether_it_was_held_or_followed() {
         let mut talk = Talk::locked();
+        assert!(talk.sanity.has_judged(OURS, talk.round), "a copy, or one that was overtaken");
+        assert!(!talk.sanity.has_judged(OURS, talk.round + 1));
         talk.once(700_000, 0.0);
         assert!(talk.sanity.has_judged(OURS, talk.round));
         assert!(!talk.sanity.has_judged(OURS, talk.round + 1));
-        assert!(!talk.sanity.has_judged((NodeId(2), BootId(1)), talk.round));
+        assert!(!talk.sanity.has_judged((NodeId(2), BootId(1), Term(1)), talk.round));
+    }
+
+    #[test]
+    fn a_master_that_is_elected_again_is_heard_though_its_rounds_begin_anew() {
+        let mut talk = Talk::locked();
+        talk.says(9, 1_500_000, 0.0);
+        let again = (NodeId(1), BootId(1), Term(3));
+        assert!(talk.sanity.has_judged(OURS, 1), "it said so before");
+        assert!(!talk.sanity.has_judged(again, 1));
+        talk.source = again;
+        assert_eq!(talk.says(20, 30_000, 40.0), 2, "as any other in a new reign");
     }
 }
