@@ -149,7 +149,7 @@ impl Candidate {
             Message::Entry(entry) => match self.role() {
                 Role::Standby(slave) => {
                     slave.ours(from, header)?;
-                    if self.inheritance.note(header.sender, entry) {
+                    if self.inheritance.note(from, header, entry) {
                         let witnesses = self.inheritance.witnesses(self.settings.election.id);
                         self.election.set_witnesses(witnesses);
                     }
@@ -253,7 +253,7 @@ impl Candidate {
                 let settings = self.inheritance.settings(&self.settings.master);
                 let settings =
                     MasterSettings { term, rank: self.settings.election.rank, ..settings };
-                let will = self.inheritance.will(now, slave.obeyed().map(|m| m.addr));
+                let will = self.inheritance.will(now);
                 Box::new(Master::succeed(now, settings, slave.into_parts(), &will))
             }
         };

@@ -8,7 +8,7 @@ use crate::proto::event::Who;
 use crate::proto::master::Will;
 use crate::proto::settings::Average;
 use crate::time::Span;
-use crate::wire::{Announce, Entry};
+use crate::wire::{Announce, Entry, Header, Term};
 
 /// Lines that are kept: as many as a master may have members.
 const MAX_LINES: usize = 10_001;
@@ -17,22 +17,35 @@ const TURNS: u32 = 3;
 /// No master sends a line less often than each so many rounds, times the length of its table.
 const SLACK: u32 = 8;
 
+/// Whose table it is: in one reign a master counts its rounds on, and its own line names no address.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Author {
+    id: NodeId,
+    term: Term,
+    addr: SocketAddr,
+}
+
 /// The master's table and ways, as far as they were told.
 #[derive(Debug, Default)]
 pub(super) struct Inheritance {
-    master: Option<NodeId>,
+    author: Option<Author>,
     lines: BTreeMap<NodeId, Entry>,
     newest: u32,
     ways: Option<(Time<Local>, Announce)>,
 }
 
 impl Inheritance {
-    /// Takes a line in; whether it is of a member that was not known.
-    pub(super) fn note(&mut self, master: NodeId, entry: &Entry) -> bool {
-        if self.master != Some(master) {
-            self.master = Some(master);
+    /// Takes a line of our master's in; whether it is of a member that was not known.
+    pub(super) fn note(&mut self, from: SocketAddr, header: &Header, entry: &Entry) -> bool {
+        let author = Author { id: header.sender, term: header.term, addr: from };
+        let before = self.author.replace(author).map(|before| (before.id, before.term));
+        if before.is_none_or(|(id, _)| id != author.id) {
             self.lines.clear();
+        }
+        if before != Some((author.id, author.term)) {
+            // Its rounds may begin anew: whatever was said before is older than anything that is said now.
             self.newest = 0;
+            self.lines.values_mut().for_each(|line| line.round = 0);
         }
         self.newest = self.newest.max(entry.round);
         let known = self.lines.get(&entry.id);
@@ -73,8 +86,8 @@ impl Inheritance {
         }
     }
 
-    /// All that is needed to go on; `predecessor` is where the last master is reached.
-    pub(super) fn will(&self, now: Time<Local>, predecessor: Option<SocketAddr>) -> Will {
+    /// All that is needed to go on.
+    pub(super) fn will(&self, now: Time<Local>) -> Will {
         let newest = self.newest;
         let fresh = |entry: &&Entry| {
             let turn = u32::from(entry.total).saturating_mul(TURNS).saturating_add(SLACK);
@@ -82,7 +95,7 @@ impl Inheritance {
         };
         let age = self.ways.map_or(Span::ZERO, |(at, ways)| ways.age + now.since(at));
         let entries = self.lines.values().filter(fresh).cloned().collect();
-        Will { entries, predecessor, age }
+        Will { entries, author: self.author.map(|author| author.addr), age }
     }
 
     /// Members that may have heard a master.
@@ -106,5 +119,68 @@ impl Inheritance {
             Event::Yielded { to: Some(who), .. } | Event::Outbid { rival: who, .. } => name(who),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{Offset, Rate};
+    use crate::wire::{BootId, Name, Rank, Standing};
+
+    const MASTER: NodeId = NodeId(7);
+
+    fn addr(host: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, host], 7045))
+    }
+
+    fn header(term: u32) -> Header {
+        let (sender, receiver, boot) = (MASTER, NodeId(9), BootId(1));
+        Header { sender, receiver, boot, term: Term(term), rank: Rank(1), sequence: 1 }
+    }
+
+    fn line(id: NodeId, round: u32) -> Entry {
+        Entry {
+            round,
+            id,
+            boot: BootId(1),
+            addr: (id != MASTER).then_some(addr(40)),
+            listed: false,
+            standing: Standing::Counted,
+            index: 0,
+            total: 2,
+            at: Time::from_nanos(0),
+            phase: Offset::ZERO,
+            rate: Rate::ZERO,
+            learned: Rate::ZERO,
+            age: Span::ZERO,
+            deviation: Span::ZERO,
+            sigma: Span::ZERO,
+            rate_sigma: Rate::ZERO,
+            name: Name::nearest("somebody"),
+        }
+    }
+
+    #[test]
+    fn the_author_of_the_table_is_reached_where_the_table_came_from() {
+        let mut kept = Inheritance::default();
+        assert_eq!(kept.will(Time::from_nanos(0)).author, None);
+        kept.note(addr(7), &header(1), &line(MASTER, 5));
+        assert_eq!(kept.will(Time::from_nanos(0)).author, Some(addr(7)));
+    }
+
+    #[test]
+    fn a_new_reign_of_the_same_master_is_heard_though_its_rounds_begin_anew() {
+        let mut kept = Inheritance::default();
+        let rounds = |kept: &Inheritance| {
+            let lines = kept.will(Time::from_nanos(0)).entries;
+            lines.iter().map(|line| (line.id, line.round)).collect::<Vec<_>>()
+        };
+        kept.note(addr(7), &header(1), &line(MASTER, 900));
+        assert!(kept.note(addr(7), &header(1), &line(NodeId(8), 900)), "nobody knew it");
+        assert!(!kept.note(addr(7), &header(3), &line(MASTER, 1)), "it is known");
+        assert_eq!(rounds(&kept), [(MASTER, 1), (NodeId(8), 0)], "until it is told anew");
+        kept.note(addr(7), &header(3), &line(MASTER, 40));
+        assert_eq!(rounds(&kept), [(MASTER, 40)], "who is not told of any more has left");
     }
 }

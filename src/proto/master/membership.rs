@@ -180,12 +180,13 @@ impl Master {
     fn rejoin(&mut self, place: Place, from: SocketAddr, header: &Header, join: &Join) {
         self.roster.rename(place, &join.name);
         let Some(member) = self.roster.get(place) else { return };
-        let (known, addr) = (member.known, member.who.addr);
+        let (addr, lost) = (member.who.addr, !member.known || member.reach == 0);
         let same = member.who.id == header.sender && member.boot == header.boot;
         if !same && addr == from {
             self.restart(place, header, join.saved_rate);
-        } else if addr != from && (!known || !same) {
-            // A restarted process has a new port more often than not.
+        } else if addr != from && (lost || !same) {
+            // A restarted process has a new port more often than not; and who does not answer there, but
+            // is heard from here, has never been there.
             self.relocate(place, from);
             if !same {
                 self.restart(place, header, join.saved_rate);

@@ -22,8 +22,8 @@ const STALE: Span = Span::from_secs(1_000);
 pub(in crate::proto) struct Will {
     /// The master's lines, one a member.
     pub(in crate::proto) entries: Vec<Entry>,
-    /// Where the last master is reached, whose own line names no address.
-    pub(in crate::proto) predecessor: Option<std::net::SocketAddr>,
+    /// Where the master is reached whose table it is: its own line names no address.
+    pub(in crate::proto) author: Option<std::net::SocketAddr>,
     /// How long ago cluster time was formed.
     pub(in crate::proto) age: Span,
 }
@@ -91,7 +91,7 @@ impl Master {
         will: &Will,
         cluster: Option<&Map<Local, Cluster>>,
     ) {
-        let Some(addr) = entry.addr.or(will.predecessor) else { return };
+        let Some(addr) = entry.addr.or(will.author) else { return };
         if entry.id == self.settings.identity.id || self.roster.by_id(entry.id).is_some() {
             return;
         }
