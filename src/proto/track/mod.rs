@@ -254,9 +254,11 @@ impl Track {
             return self.start(exchange, wheel, Some(state), rate);
         }
         match taken.finding {
-            // What changed is that the floor was not known.
+            // What changed is that the floor was not known, or what another master knew was wrong: it
+            // would be as wrong at every start, and no path explains a clock that moves away.
             Finding::PathChanged(_) | Finding::OneWayChanged(_) if young => {
-                self.start(exchange, wheel, Some(state), None)
+                let rate = self.warm.take().map(|_| (state.bank.blend().mean[1], RATE_KEPT));
+                self.start(exchange, wheel, Some(state), rate)
             }
             Finding::Stepped(_) if std::mem::take(&mut state.since_step) < STEP_AGAIN => {
                 let rate = (wheel.home(sample.at).rate, RATE_GREATEST);
