@@ -22,7 +22,7 @@ use crate::wire::{Buffer, DEFAULT_PORT, LEN};
 /// A core that wants more turns than this without a pause will never come to rest.
 const PATIENCE: u32 = 100_000;
 /// Datagrams that a kernel keeps for a daemon that does not run: 208 KiB, as Linux counts.
-const BACKLOG: u32 = 256;
+pub(super) const BACKLOG: u32 = 256;
 
 /// Sees all that happens, while it happens; what it does not care about it leaves as it is.
 pub(super) trait Witness {

@@ -115,6 +115,10 @@ impl Kind {
     }
 }
 
+/// Delays of more hide for a while that a counter's rate has changed: 100 ppm are no more than they after
+/// ten seconds.
+const DROWNS: Span = Span::from_millis(1);
+
 /// A fault: what, to whom, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fault {
@@ -131,14 +135,14 @@ impl Fault {
     }
 
     /// Whether little or nothing of what `master` measures of `node` comes through meanwhile, of round
-    /// trips that may last no longer than `max_rtt`.
+    /// trips that may last no longer than `max_rtt`, or drowns.
     pub(super) fn hides(&self, node: usize, master: usize, max_rtt: Span) -> bool {
         let either = |on: Nodes| on >> node & 1 == 1 || on >> master & 1 == 1;
         match self.kind {
             Kind::Partition { .. } | Kind::OneWay { .. } => true,
             Kind::Stop | Kind::Pause => [node, master].contains(&self.node),
             Kind::Loss { on, .. } => either(on),
-            Kind::Delay { on, up_to } => either(on) && up_to.times(2) > max_rtt,
+            Kind::Delay { on, up_to } => either(on) && (up_to.times(2) > max_rtt || up_to > DROWNS),
             _ => false,
         }
     }
