@@ -19,8 +19,8 @@ const PHI_STEP: f64 = 4.0;
 const QS: [f64; 14] = [
     1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9,
 ];
-/// 1e-17.
-const Q_FIRST: u8 = 5;
+/// 1e-18.
+const Q_FIRST: u8 = 4;
 /// What the random walk of the floor may do, s²/s. Of a path at rest: switches warm up slowly. Of a
 /// restless one: on a machine whose caches others sweep the way through the kernel is 2 µs long for some
 /// seconds, and 3 for some others, both ways alike.
@@ -28,8 +28,9 @@ const WALKS: [f64; 2] = [1e-18, 1e-13];
 /// The stamps may prove better than their kind promises, by so much at most, or worse.
 const PHI_LEAST: f64 = 1.0 / 18.0;
 const PHI_GREATEST: f64 = 1e-3;
-/// Stamps that are so many times noisier than their kind promises are strange.
-const STRANGE: f64 = 8.0;
+/// Stamps that are so many times noisier than their kind promises are strange: the first step of φ upwards
+/// may as well be a clock that wanders.
+const STRANGE: f64 = 3.0;
 /// Forgetting of the log likelihood, per exchange. Neighbours differ little from exchange to
 /// exchange, so a short memory would leave them all alike (with 1/100 errors grow by 10 %).
 const FORGET: f64 = 1e-3;

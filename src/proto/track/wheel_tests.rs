@@ -131,7 +131,7 @@ fn a_minority_does_not_turn_the_wheel() {
         {
             let (rates, with) = run(lie, liars, seed);
             let turned = rates.iter().zip(&honest).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            assert!(turned < 10e-9, "seed {seed}, {lie:?}: the wheel turned by {turned}");
+            assert!(turned < 12e-9, "seed {seed}, {lie:?}: the wheel turned by {turned}");
             assert!(with <= 10.1 * q, "seed {seed}, {lie:?}: q went from {q:e} to {with:e}");
         }
     }
