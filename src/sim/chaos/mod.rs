@@ -3,6 +3,7 @@
 //!
 //! `docs/chaos.md` says what is drawn and what is checked, with all exceptions.
 
+mod excuse;
 mod faults;
 mod lies;
 mod plan;
