@@ -100,8 +100,8 @@ pub(super) struct NodeFlags {
     #[arg(long, env = "CAMPANILE_SHARE_CLOCK", value_parser = BoolishValueParser::new())]
     pub(super) share_clock: bool,
 
-    /// A clock further off than this and the round trip is stepped, but only in the first
-    /// --step-updates updates; else it is slewed; 1us to 1d, or `never`
+    /// A clock surely further off than this is stepped, but only in the first --step-updates
+    /// updates; else it is slewed; 1us to 1d, or `never`
     #[arg(long, env = "CAMPANILE_STEP_THRESHOLD", value_name = "TIME", default_value = "1ms",
           value_parser = step_threshold, allow_hyphen_values = true)]
     pub(super) step_threshold: StepThreshold,

@@ -231,8 +231,11 @@ impl Slave {
         }
         let map = Map { at, reads: adjust.map.reads, rate: adjust.map.rate };
         let until = at + adjust.lasts;
-        // No exchange misleads by more than it took; the bound has ten rounds of an unknown rate in it.
-        let doubt = adjust.round_trip.map_or(adjust.bound, |took| took.min(adjust.bound));
+        // The bound has ten rounds of an unknown rate in it. No exchange misleads by more than it took, nor,
+        // later, by more than is likely.
+        let likely = adjust.sigma.times(DEVIATIONS);
+        let doubt = adjust.round_trip.map_or(adjust.bound, |took| took.max(likely));
+        let doubt = doubt.min(adjust.bound);
         let target = Target { map, sigma: adjust.sigma, bound: adjust.bound, doubt, until };
         let ruling = self.sanity.judge(now, source, adjust.round, target);
         let Some(master) = &self.master else { return Err(Drop::NotOurMaster) };

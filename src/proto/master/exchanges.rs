@@ -6,6 +6,7 @@ use crate::proto::agenda::Place;
 use crate::proto::event::{Event, Measured};
 use crate::proto::exchange::{Exchange, Source, Stamp};
 use crate::proto::roster::Said;
+use crate::proto::track::Finding;
 use crate::time::Offset;
 use crate::wire::Reply;
 
@@ -32,8 +33,11 @@ impl Master {
         }
         let round_trip = round_trip.abs();
         let taken = member.track.observe(exchange, &mut self.wheel);
-        let least = member.round_trip.get().map_or(round_trip, |r| r.min(round_trip));
-        member.round_trip = Some(least).into();
+        // What is left out says nothing of how far the estimate may be off.
+        if taken.finding != Finding::Doubted {
+            let least = member.round_trip.get().map_or(round_trip, |r| r.min(round_trip));
+            member.round_trip = Some(least).into();
+        }
         member.stamps.count(exchange.source());
         member.heard = Some(exchange.t4.at).into();
         let noise = taken.noise.forward.max(taken.noise.backward);

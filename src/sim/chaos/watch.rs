@@ -7,7 +7,8 @@ use super::super::bounds::ClusterTime;
 use super::super::dice::{Dice, Purpose};
 use super::super::machine::Machine;
 use super::super::world::{BACKLOG, Witness, owner};
-use super::faults::{Fault, Kind};
+use super::LOOK;
+use super::faults::Kind;
 use super::plan::Plan;
 use super::rules::Invariant;
 use crate::clock::{Adjustment, Quality};
@@ -139,7 +140,7 @@ impl<'a> Watch<'a> {
         });
     }
 
-    /// A look at what everybody shows, ten times a second.
+    /// A look at what everybody shows, each [`LOOK`].
     pub(super) fn look(&mut self, machines: &[Machine], t: Time<True>) {
         self.now = t;
         for (node, machine) in machines.iter().enumerate() {
@@ -148,6 +149,9 @@ impl<'a> Watch<'a> {
             if let Some(before) = self.of[node].look.replace(look) {
                 let stepped = std::mem::take(&mut self.of[node].stepped);
                 self.course(node, before, look, stepped);
+                if stepped != Offset::ZERO {
+                    self.look_at_step(machines, node, t, stepped);
+                }
             }
         }
     }
@@ -199,18 +203,34 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn look_at_bound(&mut self, machines: &[Machine], node: usize, t: Time<True>) {
-        let Some(followed) = self.of[node].followed else { return };
-        let Some(cluster) = followed.cluster else { return };
-        let Some((since, quality)) = self.of[node].quality else { return };
-        let began = cluster.began();
-        let bent = self.is_bent(node, followed.node, began, t);
+    /// A clock that was `stepped` since the last look was off by more than the threshold, by the truth.
+    fn look_at_step(&mut self, machines: &[Machine], node: usize, t: Time<True>, stepped: Offset) {
+        let limits = self.plan.scenario.limits;
+        let Some(threshold) = limits.step_threshold else { return };
+        let Some(off) = self.distance(machines, node, t) else { return };
+        let slewed = limits.max_slew.gain_over(LOOK.as_offset()).abs();
+        let before = (off - stepped).abs();
+        self.check(node, Invariant::Step, before + slewed > threshold, || {
+            format!("it was {before:?} from cluster time, and was stepped by {stepped:?}")
+        });
+    }
+
+    /// How far a node is from the cluster time that it was told of, where that can be judged: neither its
+    /// counter nor its master's is bent.
+    fn distance(&self, machines: &[Machine], node: usize, t: Time<True>) -> Option<Offset> {
+        let followed = self.of[node].followed?;
+        let cluster = followed.cluster?;
         // Of two with one identity one is told of the other's clock.
-        if !self.is_healthy(machines, node) || bent {
-            return;
+        let bent = self.is_bent(node, followed.node, cluster.began(), t);
+        if bent || !self.is_healthy(machines, node) {
+            return None;
         }
-        let truth = cluster.error(&machines[followed.node], t);
-        let error = (machines[node].error(t) - truth).abs();
+        Some(machines[node].error(t) - cluster.error(&machines[followed.node], t))
+    }
+
+    fn look_at_bound(&mut self, machines: &[Machine], node: usize, t: Time<True>) {
+        let Some((since, quality)) = self.of[node].quality else { return };
+        let Some(error) = self.distance(machines, node, t).map(Offset::abs) else { return };
         let age = t.since(since);
         let growth = if self.is_served(node, since, t) {
             GROWTH
