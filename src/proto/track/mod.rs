@@ -93,6 +93,8 @@ const SURPRISE: f64 = 2.0;
 /// So many exchanges in a row, none of which allows what is believed, and all on the same side: what
 /// the filters learned is of another time, when the stamps were noise.
 const ASTRAY: i8 = 24;
+/// A floor is surely less than what it is taken for and so many deviations.
+const SURELY: f64 = 3.0;
 /// What is within so many times the noise that the stamps promise is allowed.
 const MARGIN: f64 = 12.0;
 /// A slave may speak on the master's own clock after so many exchanges in order.
@@ -421,11 +423,17 @@ impl State {
         Taken { noise: Noise { forward, backward }, finding }
     }
 
-    /// Counts the exchanges that do not allow `x`: neither way can have taken less than no time, but for
-    /// the noise of the stamps.
+    /// Counts the exchanges that do not allow `x`, or the floors that go with it: neither way can take less
+    /// than no time, but for the noise of the stamps.
     fn stray(&mut self, z: [f64; 2], x: f64) {
-        let noise = MARGIN * self.noise.noise().as_secs_f64();
-        let side = i8::from(x > z[0] + noise) - i8::from(x < -z[1] - noise);
+        let noise = self.noise.noise().as_secs_f64();
+        let blend = self.bank.blend();
+        let least = blend.mean[2] + SURELY * blend.cov[5].max(0.0).sqrt();
+        // While the stamps are noise there is nothing to begin anew with.
+        let seen = MARGIN * noise.max(self.bank.phi());
+        let [forth, back] = self.skew.map(|skew| least + skew < -seen);
+        let noise = MARGIN * noise;
+        let side = i8::from(forth || x > z[0] + noise) - i8::from(back || x < -z[1] - noise);
         let same = side != 0 && self.astray.signum() * side >= 0;
         self.astray = if same { self.astray.saturating_add(side) } else { side };
     }
