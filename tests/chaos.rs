@@ -17,8 +17,9 @@ const LENGTH: Span = Span::from_secs(8 * 60);
 /// These did only after a quarter of an hour: queues that were taken for a step, a flywheel that the first
 /// packet after a long silence turned, a restless clock that was taken for noisy stamps, a second reign of
 /// which no round was heard, a wrong word that every start of a track repeated, a former master that was
-/// polled elsewhere, and a delta that was overtaken while its master was found again.
-const LATER_BROKEN: [u64; 7] = [34, 420, 1556, 1625, 1900, 3221, 3475];
+/// polled elsewhere, a delta that was overtaken while its master was found again, good clocks that were
+/// stepped by a long exchange beside a short one or by an old one, and a floor of less than nothing.
+const LATER_BROKEN: [u64; 10] = [34, 135, 420, 646, 796, 1556, 1625, 1900, 3221, 3475];
 const LONGER: Span = Span::from_secs(30 * 60);
 
 fn all() -> Vec<Disaster> {
