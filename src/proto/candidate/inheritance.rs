@@ -38,15 +38,23 @@ impl Inheritance {
     /// Takes a line of our master's in; whether it is of a member that was not known.
     pub(super) fn note(&mut self, from: SocketAddr, header: &Header, entry: &Entry) -> bool {
         let author = Author { id: header.sender, term: header.term, addr: from };
-        let before = self.author.replace(author).map(|before| (before.id, before.term));
-        if before.is_none_or(|(id, _)| id != author.id) {
-            self.lines.clear();
+        match self.author {
+            Some(before) if before.id == author.id => {
+                if author.term < before.term {
+                    return false;
+                }
+                // Who is elected again counts its rounds anew, who takes a higher term and goes on does not.
+                if author.term > before.term && entry.round < self.newest {
+                    self.newest = 0;
+                    self.lines.values_mut().for_each(|line| line.round = 0);
+                }
+            }
+            _ => {
+                self.newest = 0;
+                self.lines.clear();
+            }
         }
-        if before != Some((author.id, author.term)) {
-            // Its rounds may begin anew: whatever was said before is older than anything that is said now.
-            self.newest = 0;
-            self.lines.values_mut().for_each(|line| line.round = 0);
-        }
+        self.author = Some(author);
         self.newest = self.newest.max(entry.round);
         let known = self.lines.get(&entry.id);
         // An older line came late.
@@ -182,5 +190,16 @@ mod tests {
         assert_eq!(rounds(&kept), [(MASTER, 1), (NodeId(8), 0)], "until it is told anew");
         kept.note(addr(7), &header(3), &line(MASTER, 40));
         assert_eq!(rounds(&kept), [(MASTER, 40)], "who is not told of any more has left");
+        assert!(!kept.note(addr(7), &header(1), &line(NodeId(8), 901)), "it was overtaken");
+        assert_eq!(rounds(&kept), [(MASTER, 40)]);
+    }
+
+    #[test]
+    fn a_master_that_goes_on_in_a_higher_term_keeps_its_table() {
+        let mut kept = Inheritance::default();
+        kept.note(addr(7), &header(1), &line(MASTER, 900));
+        kept.note(addr(7), &header(1), &line(NodeId(8), 900));
+        kept.note(addr(7), &header(2), &line(MASTER, 901));
+        assert_eq!(kept.will(Time::from_nanos(0)).entries.len(), 2);
     }
 }
