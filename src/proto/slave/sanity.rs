@@ -32,8 +32,7 @@ const SMALL_RATE: Rate = Rate::from_ppm(10.0);
 const SOON: u32 = 3;
 const LATE: u32 = 30;
 
-/// One reign of one master: who is elected again in one life counts its rounds anew, and knows the rates
-/// as little as at the first time.
+/// One reign of one master.
 pub(super) type Source = (NodeId, BootId, Term);
 
 /// What is to be done with an adjust.
@@ -71,6 +70,8 @@ pub(super) struct Sanity {
     followed: Option<Known>,
     /// Adjusts of this reign that were followed.
     count: u32,
+    /// More than one reign was followed.
+    turned: bool,
     /// The newest that was not followed, and how many in a row said the same.
     contested: Option<(Known, u32)>,
 }
@@ -105,15 +106,15 @@ impl Sanity {
             // However often it is said.
             return self.hold(new, 0, difference);
         };
-        let ours = old.source == source;
-        let free = ours && self.count < FREE;
+        let ours = new.continues(&old);
+        let free = ours && !self.turned && self.count < FREE;
         let difference = new.minus(&old, now);
         let locked = ours && self.count >= LOCKED;
         if free || difference.is_within(&old, &new, now, locked) {
             return self.follow(new);
         }
         let again = self.contested.filter(|(contested, _)| {
-            contested.source == source
+            new.continues(contested)
                 && new.minus(contested, now).is_within(contested, &new, now, true)
         });
         let count = again.map_or(1, |(_, count)| count.saturating_add(1));
@@ -125,7 +126,8 @@ impl Sanity {
     }
 
     fn follow(&mut self, new: Known) -> Ruling {
-        let same = self.followed.is_some_and(|old| old.source == new.source);
+        let same = self.followed.is_some_and(|old| new.continues(&old));
+        self.turned |= self.followed.is_some() && !same;
         self.count = if same { self.count.saturating_add(1) } else { 1 };
         self.followed = Some(new);
         match self.contested.take() {
@@ -142,6 +144,13 @@ impl Sanity {
 }
 
 impl Known {
+    /// Whether the same master goes on, perhaps in a higher term. Who is elected again counts its rounds anew,
+    /// and knows the rates as little as at the first time.
+    fn continues(&self, old: &Known) -> bool {
+        let ((id, boot, term), (old_id, old_boot, old_term)) = (self.source, old.source);
+        (id, boot) == (old_id, old_boot) && (term == old_term || self.round > old.round)
+    }
+
     fn minus(&self, old: &Known, now: Time<Local>) -> Difference {
         let (new, old) = (&self.target.map, &old.target.map);
         let (by, rate) = (new.reading(now) - old.reading(now), new.rate - old.rate);
@@ -173,13 +182,14 @@ mod tests {
     /// A master that says a second after a second that cluster time is Local, but for a lie.
     struct Talk {
         sanity: Sanity,
+        second: i64,
         round: u32,
         source: Source,
     }
 
     impl Talk {
         fn locked() -> Self {
-            let mut talk = Self { sanity: Sanity::default(), round: 0, source: OURS };
+            let mut talk = Self { sanity: Sanity::default(), second: 0, round: 0, source: OURS };
             talk.says(20, 0, 0.0);
             talk
         }
@@ -191,8 +201,8 @@ mod tests {
         }
 
         fn once(&mut self, ahead_us: i64, rate_ppm: f64) -> Ruling {
-            self.round += 1;
-            let nanos = i64::from(self.round) * 1_000_000_000;
+            (self.round, self.second) = (self.round + 1, self.second + 1);
+            let nanos = self.second * 1_000_000_000;
             let at = Time::from_nanos(nanos);
             let reads = Time::from_nanos(nanos + ahead_us * 1_000);
             let map = Map { at, reads, rate: Rate::from_ppm(rate_ppm) };
@@ -237,7 +247,7 @@ mod tests {
     #[test]
     fn no_rate_beyond_the_limit_is_ever_believed() {
         assert_eq!(Talk::locked().says(100, 0, 501.0), 100);
-        let mut fresh = Talk { sanity: Sanity::default(), round: 0, source: OURS };
+        let mut fresh = Talk { sanity: Sanity::default(), second: 0, round: 0, source: OURS };
         assert_eq!(fresh.says(50, 0, -501.0), 50);
         assert_eq!(fresh.says(50, 0, -499.0), 0);
     }
@@ -270,7 +280,15 @@ mod tests {
         let again = (NodeId(1), BootId(1), Term(3));
         assert!(talk.sanity.has_judged(OURS, 1), "it said so before");
         assert!(!talk.sanity.has_judged(again, 1));
-        talk.source = again;
+        (talk.source, talk.round) = (again, 0);
         assert_eq!(talk.says(20, 30_000, 40.0), 2, "as any other in a new reign");
+    }
+
+    #[test]
+    fn a_master_that_goes_on_in_a_higher_term_is_believed_no_sooner() {
+        let mut talk = Talk::locked();
+        talk.source = (NodeId(1), BootId(1), Term(2));
+        assert_eq!(talk.says(1, 0, 1.1), 1, "its rates are known");
+        assert_eq!(talk.says(40, 700_000, 0.0), 29);
     }
 }
