@@ -196,6 +196,8 @@ impl Member {
         self.briefed = 0;
         self.stamps = Tally::default();
         self.weight = 0.0;
+        self.round_trip = SparingSpan::NONE;
+        self.least = SparingSpan::NONE;
     }
 }
 

@@ -33,10 +33,14 @@ impl Master {
         }
         let round_trip = round_trip.abs();
         let taken = member.track.observe(exchange, &mut self.wheel);
-        // What is left out says nothing of how far the estimate may be off.
-        if taken.finding != Finding::Doubted {
-            let least = member.round_trip.get().map_or(round_trip, |r| r.min(round_trip));
-            member.round_trip = Some(least).into();
+        // What is left out, or was forgotten, says nothing of how far the estimate may be off.
+        let least = match taken.finding {
+            Finding::Doubted => None,
+            Finding::Started => Some(round_trip),
+            _ => Some(member.round_trip.get().map_or(round_trip, |r| r.min(round_trip))),
+        };
+        if least.is_some() {
+            member.round_trip = least.into();
         }
         member.stamps.count(exchange.source());
         member.heard = Some(exchange.t4.at).into();

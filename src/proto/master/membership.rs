@@ -175,18 +175,18 @@ impl Master {
         true
     }
 
-    /// A join of somebody who has a place: its welcome was lost, it restarted, or it moved. An
-    /// address is believed when a reply comes from there, not before.
+    /// A join of somebody who has a place: its welcome was lost, it restarted, or it moved. While it
+    /// answers from one address another is believed when a reply comes from there, not before.
     fn rejoin(&mut self, place: Place, from: SocketAddr, header: &Header, join: &Join) {
         self.roster.rename(place, &join.name);
         let Some(member) = self.roster.get(place) else { return };
-        let (addr, lost) = (member.who.addr, !member.known || member.reach == 0);
+        let (addr, lost) = (member.who.addr, !member.known || member.polled && member.reach == 0);
         let same = member.who.id == header.sender && member.boot == header.boot;
         if !same && addr == from {
             self.restart(place, header, join.saved_rate);
         } else if addr != from && (lost || !same) {
-            // A restarted process has a new port more often than not; and who does not answer there, but
-            // is heard from here, has never been there.
+            // A restarted process has a new port more often than not; and who was asked there and does not
+            // answer, but is heard from here, is here.
             self.relocate(place, from);
             if !same {
                 self.restart(place, header, join.saved_rate);

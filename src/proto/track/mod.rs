@@ -90,8 +90,8 @@ const STORM: f64 = 50e-6;
 /// few packets that slip through, and wrong by the first that slips through better. (Elsewhere floors are
 /// not so sharp, see docs/decisions.md.)
 const SURPRISE: f64 = 2.0;
-/// So many exchanges in a row, none of which allows what is believed, and all on the same side: what
-/// the filters learned is of another time, when the stamps were noise.
+/// So many exchanges in a row, none of which allows the offset that is believed, or the floors that go with
+/// it, and all on the same side: what the filters learned is of another time, when the stamps were noise.
 const ASTRAY: i8 = 24;
 /// A floor is surely less than what it is taken for and so many deviations.
 const SURELY: f64 = 3.0;
@@ -249,20 +249,23 @@ impl Track {
         }
         let taken = state.take(&sample, wheel, &mut self.witness);
         if state.astray.abs() >= ASTRAY {
+            self.warm = None;
             return self.start(exchange, wheel, None, None);
         }
         if state.bank.blend().mean[1].abs() > RATE_GREATEST {
+            self.warm = None;
             let rate = self.prior_rate(&wheel.home(sample.at), RATE_UNKNOWN);
             return self.start(exchange, wheel, Some(state), rate);
         }
         match taken.finding {
-            // What changed is that the floor was not known, or what another master knew was wrong: it
-            // would be as wrong at every start, and no path explains a clock that moves away.
+            // What changed is that the floor was not known, or what another master knew was wrong: a track that
+            // begins with it again and again never gets old enough to find that out.
             Finding::PathChanged(_) | Finding::OneWayChanged(_) if young => {
                 let rate = self.warm.take().map(|_| (state.bank.blend().mean[1], RATE_KEPT));
                 self.start(exchange, wheel, Some(state), rate)
             }
             Finding::Stepped(_) if std::mem::take(&mut state.since_step) < STEP_AGAIN => {
+                self.warm = None;
                 let rate = (wheel.home(sample.at).rate, RATE_GREATEST);
                 self.start(exchange, wheel, Some(state), Some(rate))
             }
@@ -429,11 +432,22 @@ impl State {
         let noise = self.noise.noise().as_secs_f64();
         let blend = self.bank.blend();
         let least = blend.mean[2] + SURELY * blend.cov[5].max(0.0).sqrt();
-        // While the stamps are noise there is nothing to begin anew with.
+        // While the stamps are noise a fresh track would learn the same from it.
         let seen = MARGIN * noise.max(self.bank.phi());
         let [forth, back] = self.skew.map(|skew| least + skew < -seen);
         let noise = MARGIN * noise;
-        let side = i8::from(forth || x > z[0] + noise) - i8::from(back || x < -z[1] - noise);
+        let side = match i8::from(x > z[0] + noise) - i8::from(x < -z[1] - noise) {
+            // Both floors at once accuse neither side, and yet the track.
+            0 if forth && back => {
+                if self.astray < 0 {
+                    -1
+                } else {
+                    1
+                }
+            }
+            0 => i8::from(forth) - i8::from(back),
+            side => side,
+        };
         let same = side != 0 && self.astray.signum() * side >= 0;
         self.astray = if same { self.astray.saturating_add(side) } else { side };
     }
