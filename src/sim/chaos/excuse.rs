@@ -41,7 +41,10 @@ impl Watch<'_> {
     /// When a bent counter, or a lie, has been found out: measurements that come through say so.
     fn found_out(&self, fault: &Fault, node: usize, master: usize) -> Time<True> {
         let (amnesty, max_rtt) = (self.amnesty(), self.plan.scenario.max_rtt);
-        let hides = |other: &&Fault| other.hides(node, master, max_rtt);
+        let runs = matches!(fault.kind, Kind::Runaway { .. });
+        let hides = |other: &&Fault| {
+            other.hides(node, master, max_rtt) || runs && other.drowns(node, master)
+        };
         self.plan.faults.iter().filter(hides).fold(fault.until + amnesty, |end, other| {
             let meets = other.from <= end && fault.from <= other.until;
             if meets { end.max(other.until + amnesty) } else { end }

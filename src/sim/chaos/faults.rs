@@ -135,16 +135,22 @@ impl Fault {
     }
 
     /// Whether little or nothing of what `master` measures of `node` comes through meanwhile, of round
-    /// trips that may last no longer than `max_rtt`, or drowns.
+    /// trips that may last no longer than `max_rtt`.
     pub(super) fn hides(&self, node: usize, master: usize, max_rtt: Span) -> bool {
         let either = |on: Nodes| on >> node & 1 == 1 || on >> master & 1 == 1;
         match self.kind {
             Kind::Partition { .. } | Kind::OneWay { .. } => true,
             Kind::Stop | Kind::Pause => [node, master].contains(&self.node),
             Kind::Loss { on, .. } => either(on),
-            Kind::Delay { on, up_to } => either(on) && (up_to.times(2) > max_rtt || up_to > DROWNS),
+            Kind::Delay { on, up_to } => either(on) && up_to.times(2) > max_rtt,
             _ => false,
         }
+    }
+
+    /// Whether a rate that has changed drowns in what `master` measures of `node` meanwhile.
+    pub(super) fn drowns(&self, node: usize, master: usize) -> bool {
+        let either = |on: Nodes| on >> node & 1 == 1 || on >> master & 1 == 1;
+        matches!(self.kind, Kind::Delay { on, up_to } if either(on) && up_to > DROWNS)
     }
 
     /// Does it to a world that has not begun. Faults come in the order of their beginnings.

@@ -18,6 +18,8 @@ enum Bug {
     ForgetsRounds,
     /// Steps where it ought to slew.
     StepsLate,
+    /// Steps a clock at its first update, whether it is off or not.
+    StepsEarly,
     /// Publishes a hundredth of its bound.
     Boasts,
     /// Slews twice as fast as it may.
@@ -94,6 +96,10 @@ impl Core for Mutant {
                         let (by, rate) = (Offset::from_nanos(700), *rate);
                         output = Output::Steer(Adjustment::Step { by, rate });
                     }
+                    Bug::StepsEarly if self.polls == 1 => {
+                        let (by, rate) = (Offset::from_nanos(3_000_000), *rate);
+                        output = Output::Steer(Adjustment::Step { by, rate });
+                    }
                     Bug::StandsOff => *rate = Rate::from_ppm(30.0),
                     _ => {}
                 }
@@ -148,6 +154,11 @@ fn a_slave_that_obeys_what_is_past_is_caught() {
 #[test]
 fn a_slave_that_steps_later_is_caught() {
     assert_caught(Bug::StepsLate, Invariant::Step);
+}
+
+#[test]
+fn a_slave_that_steps_a_good_clock_is_caught() {
+    assert_caught(Bug::StepsEarly, Invariant::Step);
 }
 
 #[test]
