@@ -8,7 +8,7 @@ use crate::proto::event::Who;
 use crate::proto::master::Will;
 use crate::proto::settings::Average;
 use crate::time::Span;
-use crate::wire::{Announce, Entry, Header, Term};
+use crate::wire::{Announce, BootId, Entry, Header, Term};
 
 /// Lines that are kept: as many as a master may have members.
 const MAX_LINES: usize = 10_001;
@@ -17,10 +17,11 @@ const TURNS: u32 = 3;
 /// No master sends a line less often than each so many rounds, times the length of its table.
 const SLACK: u32 = 8;
 
-/// Whose table it is: in one reign a master counts its rounds on, and its own line names no address.
+/// Whose table it is: in one reign a life counts its rounds on, and a master's own line names no address.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Author {
     id: NodeId,
+    boot: BootId,
     term: Term,
     addr: SocketAddr,
 }
@@ -37,9 +38,10 @@ pub(super) struct Inheritance {
 impl Inheritance {
     /// Takes a line of our master's in; whether it is of a member that was not known.
     pub(super) fn note(&mut self, from: SocketAddr, header: &Header, entry: &Entry) -> bool {
-        let author = Author { id: header.sender, term: header.term, addr: from };
+        let Header { sender: id, boot, term, .. } = *header;
+        let author = Author { id, boot, term, addr: from };
         match self.author {
-            Some(before) if before.id == author.id => {
+            Some(before) if (before.id, before.boot) == (id, boot) => {
                 if author.term < before.term {
                     return false;
                 }
@@ -134,7 +136,7 @@ impl Inheritance {
 mod tests {
     use super::*;
     use crate::time::{Offset, Rate};
-    use crate::wire::{BootId, Name, Rank, Standing};
+    use crate::wire::{Name, Rank, Standing};
 
     const MASTER: NodeId = NodeId(7);
 
@@ -192,6 +194,18 @@ mod tests {
         assert_eq!(rounds(&kept), [(MASTER, 40)], "who is not told of any more has left");
         assert!(!kept.note(addr(7), &header(1), &line(NodeId(8), 901)), "it was overtaken");
         assert_eq!(rounds(&kept), [(MASTER, 40)]);
+    }
+
+    #[test]
+    fn a_master_that_restarts_is_heard_whatever_its_term() {
+        let mut kept = Inheritance::default();
+        kept.note(addr(7), &header(5), &line(MASTER, 900));
+        kept.note(addr(7), &header(5), &line(NodeId(8), 900));
+        let reborn = Header { boot: BootId(2), ..header(1) };
+        kept.note(addr(7), &reborn, &line(MASTER, 1));
+        let lines = kept.will(Time::from_nanos(0)).entries;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0].round, 1);
     }
 
     #[test]
