@@ -36,7 +36,7 @@ impl Master {
         // What is left out, or was forgotten, says nothing of how far the estimate may be off.
         let least = match taken.finding {
             Finding::Doubted => None,
-            Finding::Started => Some(round_trip),
+            Finding::Started | Finding::Stepped(_) => Some(round_trip),
             _ => Some(member.round_trip.get().map_or(round_trip, |r| r.min(round_trip))),
         };
         if least.is_some() {

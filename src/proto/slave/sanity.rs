@@ -68,9 +68,9 @@ struct Known {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sanity {
     followed: Option<Known>,
-    /// Adjusts of this reign that were followed.
+    /// Adjusts of this master that were followed, since it was elected.
     count: u32,
-    /// More than one reign was followed.
+    /// More than one master was followed, or one that was elected again.
     turned: bool,
     /// The newest that was not followed, and how many in a row said the same.
     contested: Option<(Known, u32)>,

@@ -190,7 +190,7 @@ struct State {
     noise: Source,
     /// Rivals that have come, or were not let in.
     rivals: u8,
-    /// Exchanges in a row that do not allow the offset that is believed: it is too great, or
+    /// Exchanges in a row that do not allow the offset that is believed, or its floors: it is too great, or
     /// (negative) too little.
     astray: i8,
 }
@@ -245,27 +245,29 @@ impl Track {
         if silent > STALE {
             let (rate, variance) = (state.bank.blend().mean[1], state.bank.blend().cov[3]);
             let sigma = if young { RATE_UNKNOWN } else { variance.max(0.0).sqrt().max(RATE_KEPT) };
+            self.warm = None;
             return self.start(exchange, wheel, Some(state), Some((rate, sigma)));
         }
         let taken = state.take(&sample, wheel, &mut self.witness);
-        if state.astray.abs() >= ASTRAY {
-            self.warm = None;
+        let astray = state.astray.abs() >= ASTRAY;
+        let runs_away = state.bank.blend().mean[1].abs() > RATE_GREATEST;
+        let in_order = matches!(taken.finding, Finding::Used | Finding::Doubted);
+        // What another master knew may be what is wrong: a track that begins with it again and again never
+        // gets old enough to find that out.
+        let warm = if in_order && !astray && !runs_away { None } else { self.warm.take() };
+        if astray {
             return self.start(exchange, wheel, None, None);
         }
-        if state.bank.blend().mean[1].abs() > RATE_GREATEST {
-            self.warm = None;
-            let rate = self.prior_rate(&wheel.home(sample.at), RATE_UNKNOWN);
-            return self.start(exchange, wheel, Some(state), rate);
+        if runs_away {
+            return self.start(exchange, wheel, Some(state), None);
         }
         match taken.finding {
-            // What changed is that the floor was not known, or what another master knew was wrong: a track that
-            // begins with it again and again never gets old enough to find that out.
+            // What changed is that the floor was not known.
             Finding::PathChanged(_) | Finding::OneWayChanged(_) if young => {
-                let rate = self.warm.take().map(|_| (state.bank.blend().mean[1], RATE_KEPT));
+                let rate = warm.map(|_| (state.bank.blend().mean[1], RATE_KEPT));
                 self.start(exchange, wheel, Some(state), rate)
             }
             Finding::Stepped(_) if std::mem::take(&mut state.since_step) < STEP_AGAIN => {
-                self.warm = None;
                 let rate = (wheel.home(sample.at).rate, RATE_GREATEST);
                 self.start(exchange, wheel, Some(state), Some(rate))
             }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::super::machine::Boot;
 use super::{Broken, Disaster, Invariant, run};
 use crate::clock::Adjustment;
-use crate::proto::{Core, Counters, Input, Output};
+use crate::proto::{Core, Counters, Event, Input, Output};
 use crate::time::{Local, Offset, Rate, Span, Time};
 use crate::wire::{Buffer, Datagram, Message};
 
@@ -96,13 +96,17 @@ impl Core for Mutant {
                         let (by, rate) = (Offset::from_nanos(700), *rate);
                         output = Output::Steer(Adjustment::Step { by, rate });
                     }
-                    Bug::StepsEarly if self.polls == 1 => {
+                    Bug::StepsEarly if self.rounds == 1 => {
+                        self.rounds = 2;
                         let (by, rate) = (Offset::from_nanos(3_000_000), *rate);
                         output = Output::Steer(Adjustment::Step { by, rate });
                     }
                     Bug::StandsOff => *rate = Rate::from_ppm(30.0),
                     _ => {}
                 }
+            }
+            Output::Event(Event::Adjusted(_)) if self.bug == Bug::StepsEarly => {
+                self.rounds = self.rounds.max(1);
             }
             Output::Publish(quality) if self.bug == Bug::Boasts => {
                 quality.max_error = Span::from_nanos(quality.max_error.as_nanos() / 100);
@@ -158,7 +162,10 @@ fn a_slave_that_steps_later_is_caught() {
 
 #[test]
 fn a_slave_that_steps_a_good_clock_is_caught() {
-    assert_caught(Bug::StepsEarly, Invariant::Step);
+    let (seed, broken) = caught(Bug::StepsEarly).expect("it got through");
+    assert_eq!(broken.invariant, Invariant::Step, "seed {seed}: {broken:?}");
+    // By the truth, and not because it came too early or was too little.
+    assert!(broken.what.contains("from cluster time"), "seed {seed}: {broken:?}");
 }
 
 #[test]
