@@ -9,6 +9,7 @@
 //! Integers carry the absolute offset (days between two machines), floating point the rest.
 
 mod amend;
+mod astray;
 mod bank;
 mod bound;
 mod challenge;
@@ -90,13 +91,6 @@ const STORM: f64 = 50e-6;
 /// few packets that slip through, and wrong by the first that slips through better. (Elsewhere floors are
 /// not so sharp, see docs/decisions.md.)
 const SURPRISE: f64 = 2.0;
-/// So many exchanges in a row, none of which allows the offset that is believed, or the floors that go with
-/// it, and all on the same side: what the filters learned is of another time, when the stamps were noise.
-const ASTRAY: i8 = 24;
-/// A floor is surely less than what it is taken for and so many deviations.
-const SURELY: f64 = 3.0;
-/// What is within so many times the noise that the stamps promise is allowed.
-const MARGIN: f64 = 12.0;
 /// A slave may speak on the master's own clock after so many exchanges in order.
 const TRUSTED: u8 = 32;
 /// The first guess: the floor is so much of half the round trip, the queue the rest.
@@ -249,7 +243,7 @@ impl Track {
             return self.start(exchange, wheel, Some(state), Some((rate, sigma)));
         }
         let taken = state.take(&sample, wheel, &mut self.witness);
-        let astray = state.astray.abs() >= ASTRAY;
+        let astray = state.is_astray();
         let runs_away = state.bank.blend().mean[1].abs() > RATE_GREATEST;
         let in_order = matches!(taken.finding, Finding::Used | Finding::Doubted);
         // What another master knew may be what is wrong: a track that begins with it again and again never
@@ -426,32 +420,6 @@ impl State {
         let [forward, backward] = nu.map(Span::from_secs_f64);
         self.fold();
         Taken { noise: Noise { forward, backward }, finding }
-    }
-
-    /// Counts the exchanges that do not allow `x`, or the floors that go with it: neither way can take less
-    /// than no time, but for the noise of the stamps.
-    fn stray(&mut self, z: [f64; 2], x: f64) {
-        let noise = self.noise.noise().as_secs_f64();
-        let blend = self.bank.blend();
-        let least = blend.mean[2] + SURELY * blend.cov[5].max(0.0).sqrt();
-        // While the stamps are noise a fresh track would learn the same from it.
-        let seen = MARGIN * noise.max(self.bank.phi());
-        let [forth, back] = self.skew.map(|skew| least + skew < -seen);
-        let noise = MARGIN * noise;
-        let side = match i8::from(x > z[0] + noise) - i8::from(x < -z[1] - noise) {
-            // Both floors at once accuse neither side, and yet the track.
-            0 if forth && back => {
-                if self.astray < 0 {
-                    -1
-                } else {
-                    1
-                }
-            }
-            0 => i8::from(forth) - i8::from(back),
-            side => side,
-        };
-        let same = side != 0 && self.astray.signum() * side >= 0;
-        self.astray = if same { self.astray.saturating_add(side) } else { side };
     }
 
     /// How far the mean round trip moves for another. The odd one that is held up for long moves it
