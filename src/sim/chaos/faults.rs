@@ -119,6 +119,11 @@ impl Kind {
 /// ten seconds.
 const DROWNS: Span = Span::from_millis(1);
 
+/// Whether either end of a link is in the set.
+fn meets(on: Nodes, node: usize, master: usize) -> bool {
+    [node, master].iter().any(|end| on >> end & 1 == 1)
+}
+
 /// A fault: what, to whom, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fault {
@@ -137,20 +142,18 @@ impl Fault {
     /// Whether little or nothing of what `master` measures of `node` comes through meanwhile, of round
     /// trips that may last no longer than `max_rtt`.
     pub(super) fn hides(&self, node: usize, master: usize, max_rtt: Span) -> bool {
-        let either = |on: Nodes| on >> node & 1 == 1 || on >> master & 1 == 1;
         match self.kind {
             Kind::Partition { .. } | Kind::OneWay { .. } => true,
             Kind::Stop | Kind::Pause => [node, master].contains(&self.node),
-            Kind::Loss { on, .. } => either(on),
-            Kind::Delay { on, up_to } => either(on) && up_to.times(2) > max_rtt,
+            Kind::Loss { on, .. } => meets(on, node, master),
+            Kind::Delay { on, up_to } => meets(on, node, master) && up_to.times(2) > max_rtt,
             _ => false,
         }
     }
 
     /// Whether a rate that has changed drowns in what `master` measures of `node` meanwhile.
     pub(super) fn drowns(&self, node: usize, master: usize) -> bool {
-        let either = |on: Nodes| on >> node & 1 == 1 || on >> master & 1 == 1;
-        matches!(self.kind, Kind::Delay { on, up_to } if either(on) && up_to > DROWNS)
+        matches!(self.kind, Kind::Delay { on, up_to } if meets(on, node, master) && up_to > DROWNS)
     }
 
     /// Does it to a world that has not begun. Faults come in the order of their beginnings.
