@@ -1,11 +1,11 @@
 //! From what the core and the ledger know to what an answer says.
 
 use super::door::House;
-use super::ledger::Tally;
 use super::reply::{
     Candidate, Cluster, Events, Histogram, Member, MemberStats, Named, Reign, Stamps, Stats, Told,
     Tracking,
 };
+use super::tally::Tally;
 use crate::proto::Tracking as Own;
 use crate::proto::{
     BySource, Contender, DEVIATIONS, Peer, Relation, Role, Source, State, Summary, Who,

@@ -18,6 +18,30 @@ const EDGES: [Span; 22] = {
     edges
 };
 
+/// How many edges lie below 2ⁿ⁻¹ ns, the least span that has n bits. One more at most lies below any
+/// other that has as many: no edge is less than twice the one before.
+const BELOW: [u8; 65] = {
+    let mut below = [0; 65];
+    let mut bits = 1;
+    while bits <= 64 {
+        let least = 1 << (bits - 1);
+        let mut n = 0;
+        while n < EDGES.len() && EDGES[n].as_nanos() < least {
+            n += 1;
+        }
+        below[bits] = n as u8;
+        bits += 1;
+    }
+    below
+};
+
+/// How many edges lie below a span.
+fn edges_below(span: Span) -> usize {
+    let bits = u64::BITS - span.as_nanos().leading_zeros();
+    let surely = usize::from(BELOW[bits as usize]);
+    surely + usize::from(EDGES.get(surely).is_some_and(|edge| *edge < span))
+}
+
 /// Counts of spans by size, their number and their sum.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Buckets {
@@ -29,7 +53,7 @@ pub struct Buckets {
 impl Buckets {
     /// Counts one span.
     pub fn record(&mut self, span: Span) {
-        self.counts[EDGES.partition_point(|edge| *edge < span)] += 1;
+        self.counts[edges_below(span)] += 1;
         self.sum_s += span.as_secs_f64();
     }
 
@@ -67,5 +91,17 @@ mod tests {
         );
         assert_eq!(buckets.count(), 7);
         assert!((buckets.sum_s() - 20.000_012).abs() < 1e-9);
+    }
+
+    #[test]
+    fn no_span_is_put_into_a_bucket_beside_its_own() {
+        let edges = EDGES.iter().map(|edge| edge.as_nanos());
+        let powers = (0..64).map(|bits| 1_u64 << bits);
+        let near = |nanos: u64| nanos.saturating_sub(2)..=nanos.saturating_add(2);
+        for nanos in edges.chain(powers).flat_map(near) {
+            let span = Span::from_nanos(nanos);
+            let expected = EDGES.iter().filter(|edge| **edge < span).count();
+            assert_eq!(edges_below(span), expected, "{nanos} ns");
+        }
     }
 }

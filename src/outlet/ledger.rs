@@ -1,114 +1,25 @@
 //! What the core's events told over time: what a core that is asked for the present cannot know.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 
 use super::Buckets;
+use super::tally::{Tallies, Tally};
+use super::window::Window;
 use crate::proto::{Cause, Event, Surrender, Who};
-use crate::time::{Local, Offset, Rate, Span, Time};
+use crate::time::{Local, Offset, Rate, Time};
 use crate::wire::{LeaveReason, NodeId};
 
-/// So many updates are looked back on.
-const WINDOW: usize = 64;
 /// Events that are kept to be read.
 const MOST_NEWS: usize = 128;
 /// Changes of the master that are kept.
 const MOST_REIGNS: usize = 32;
-/// Members that are counted one by one.
-const MOST_MEMBERS: usize = 10_000;
-/// Members whose last updates are looked back on, 2 KiB each; of others the newest is known.
-const MOST_WINDOWS: usize = 1_024;
 
 /// Why a master is followed where nothing else is known.
 const CLAIM: &str = "it has the better claim";
 
 /// How an event is told: whether it is a warning, and a sentence; none where it is routine.
 pub type Teller = Box<dyn Fn(&Event) -> Option<(bool, String)> + Send>;
-
-/// The newest values of one kind. Most windows are so narrow that the last value is all there is,
-/// and that one lies within.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Window {
-    before: VecDeque<(Time<Local>, f64)>,
-    last: Option<(Time<Local>, f64)>,
-}
-
-impl Window {
-    fn push(&mut self, at: Time<Local>, value: f64) {
-        self.keep(WINDOW, at, value);
-    }
-
-    /// Takes a value in and keeps the newest `most`.
-    fn keep(&mut self, most: usize, at: Time<Local>, value: f64) {
-        let last = self.last.replace((at, value));
-        if let Some(last) = last.filter(|_| most > 1) {
-            if self.len() >= most {
-                self.before.pop_front();
-            }
-            self.before.push_back(last);
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.before.len() + usize::from(self.last.is_some())
-    }
-
-    pub(super) fn last(&self) -> Option<f64> {
-        self.last.map(|(_, value)| value)
-    }
-
-    /// From the oldest to the newest.
-    pub(super) fn span(&self) -> Span {
-        match (self.before.front(), self.last) {
-            (Some((first, _)), Some((last, _))) => last.since(*first),
-            _ => Span::ZERO,
-        }
-    }
-
-    fn values(&self) -> impl Iterator<Item = f64> {
-        self.before.iter().chain(&self.last).map(|(_, value)| *value)
-    }
-
-    pub(super) fn mean(&self) -> Option<f64> {
-        let n = self.len() as f64;
-        (n > 0.0).then(|| self.values().sum::<f64>() / n)
-    }
-
-    pub(super) fn rms(&self) -> Option<f64> {
-        let n = self.len() as f64;
-        (n > 0.0).then(|| (self.values().map(|value| value * value).sum::<f64>() / n).sqrt())
-    }
-
-    /// The standard deviation; none of fewer than two.
-    pub(super) fn deviation(&self) -> Option<f64> {
-        let (n, mean) = (self.len() as f64, self.mean()?);
-        let squares = self.values().map(|value| (value - mean).powi(2)).sum::<f64>();
-        (n > 1.0).then(|| (squares / (n - 1.0)).sqrt())
-    }
-}
-
-/// What was measured of one member.
-#[derive(Debug, Clone, Default)]
-pub struct Tally {
-    /// Its last updates are looked back on.
-    wide: bool,
-    /// Its offsets in seconds, positive ahead.
-    pub(super) offsets: Window,
-    /// The rate of its Local against cluster time.
-    pub(super) rate: Rate,
-    /// Its least round trips in seconds, one a slot.
-    pub(super) round_trips: Window,
-    /// Exchanges that were completed.
-    pub(super) exchanges: u64,
-    /// Rounds it was polled in, and those it answered in.
-    pub(super) polled: u64,
-    pub(super) answered: u64,
-    pub(super) restarts: u32,
-    /// How often it went silent.
-    pub(super) silences: u32,
-    /// How often it was found to be a falseticker.
-    pub(super) falseticks: u32,
-}
 
 /// Something that happened, in words.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,10 +48,7 @@ pub struct Ledger {
     pub(super) offsets: Window,
     pub(super) rates: Window,
     pub(super) updates: u64,
-    /// Boxed, so that the keys lie close together: each exchange is looked up twice.
-    members: BTreeMap<NodeId, Box<Tally>>,
-    /// Of which so many are wide.
-    windows: usize,
+    members: Tallies,
     pub(super) round_trip: Buckets,
     pub(super) offset: Buckets,
     pub(super) news: VecDeque<News>,
@@ -165,8 +73,7 @@ impl Ledger {
             offsets: Window::default(),
             rates: Window::default(),
             updates: 0,
-            members: BTreeMap::new(),
-            windows: 0,
+            members: Tallies::default(),
             round_trip: Buckets::default(),
             offset: Buckets::default(),
             news: VecDeque::new(),
@@ -190,7 +97,7 @@ impl Ledger {
 
     /// What was measured of a member since it came.
     pub fn tally(&self, id: NodeId) -> Option<&Tally> {
-        self.members.get(&id).map(Box::as_ref)
+        self.members.get(id)
     }
 
     /// Takes note of an event.
@@ -201,26 +108,10 @@ impl Ledger {
         match event {
             Event::Adjusted(adjusted) => self.update(at, adjusted.offset, adjusted.rate),
             Event::Round(round) => self.update(at, round.offset, round.rate),
-            Event::Exchange(measured) => {
-                self.round_trip.record(measured.round_trip);
-                if let Some(tally) = self.members.get_mut(&measured.id) {
-                    tally.exchanges += 1;
-                }
-            }
+            // Each member's are counted at the end of its slot: here it would have to be looked up.
+            Event::Exchange(measured) => self.round_trip.record(measured.round_trip),
             Event::Slot(slot) => {
-                let tally = self.member(slot.id);
-                if let Some(tally) = tally {
-                    let most = if tally.wide { WINDOW } else { 1 };
-                    tally.polled += 1;
-                    tally.answered += u64::from(slot.reach & 1);
-                    tally.rate = slot.rate;
-                    if let Some(offset) = slot.offset {
-                        tally.offsets.keep(most, at, offset.as_secs_f64());
-                    }
-                    if let Some(round_trip) = slot.round_trip {
-                        tally.round_trips.keep(most, at, round_trip.as_secs_f64());
-                    }
-                }
+                self.members.close(at, slot);
                 if let Some(offset) = slot.offset {
                     self.offset.record(offset.abs());
                 }
@@ -232,23 +123,22 @@ impl Ledger {
     fn rarer(&mut self, at: Time<Local>, event: &Event) {
         match event {
             Event::Joined(who) => {
-                self.forget(who.id);
-                self.member(who.id);
+                self.members.forget(who.id);
+                self.members.member(who.id);
             }
-            Event::Left { who, .. } => self.forget(who.id),
+            Event::Left { who, .. } => self.members.forget(who.id),
             Event::Restarted(who) => {
-                if let Some(tally) = self.member(who.id) {
-                    let (wide, restarts) = (tally.wide, tally.restarts + 1);
-                    *tally = Tally { wide, restarts, ..Tally::default() };
+                if let Some(tally) = self.members.member(who.id) {
+                    tally.restart();
                 }
             }
             Event::Unreachable(who) => {
-                if let Some(tally) = self.member(who.id) {
+                if let Some(tally) = self.members.member(who.id) {
                     tally.silences += 1;
                 }
             }
             Event::Falseticker { who, .. } => {
-                if let Some(tally) = self.members.get_mut(&who.id) {
+                if let Some(tally) = self.members.get_mut(who.id) {
                     tally.falseticks += 1;
                 }
             }
@@ -273,6 +163,8 @@ impl Ledger {
                 };
                 self.follow(at, None);
             }
+            // Not so a master that goes on in a higher term, which is elected too.
+            Event::Inherited { .. } => self.members.recount(),
             Event::Following(who) => self.follow(at, Some(who)),
             _ => {}
         }
@@ -300,24 +192,6 @@ impl Ledger {
         self.rates.push(at, rate.as_ratio());
     }
 
-    fn member(&mut self, id: NodeId) -> Option<&mut Tally> {
-        if !self.members.contains_key(&id) && self.members.len() >= MOST_MEMBERS {
-            return None;
-        }
-        let windows = &mut self.windows;
-        let tally = self.members.entry(id).or_insert_with(|| {
-            let wide = *windows < MOST_WINDOWS;
-            *windows += usize::from(wide);
-            Box::new(Tally { wide, ..Tally::default() })
-        });
-        Some(tally)
-    }
-
-    fn forget(&mut self, id: NodeId) {
-        let wide = self.members.remove(&id).is_some_and(|tally| tally.wide);
-        self.windows -= usize::from(wide);
-    }
-
     fn tell(&mut self, at: Time<Local>, warning: bool, text: String) {
         if self.news.len() == MOST_NEWS {
             self.news.pop_front();
@@ -330,9 +204,12 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tally::{MOST_MEMBERS, MOST_WINDOWS};
+    use super::super::window::WINDOW;
     use super::*;
-    use crate::proto::{Measured, Round, Slot};
-    use crate::wire::{Name, Standing};
+    use crate::proto::{BySource, Measured, Round, Slot};
+    use crate::time::Span;
+    use crate::wire::{Name, Standing, Term};
 
     fn at(secs: i64) -> Time<Local> {
         Time::from_nanos(secs * 1_000_000_000)
@@ -351,7 +228,8 @@ mod tests {
         Ledger::new(at(0), Box::new(teller))
     }
 
-    fn slot(id: u64, offset: i64) -> Event {
+    /// A slot of a member that has had so many exchanges since it booted.
+    fn slot(id: u64, offset: i64, exchanges: u64) -> Event {
         Event::Slot(Slot {
             id: NodeId(id),
             round: 1,
@@ -364,7 +242,7 @@ mod tests {
             steps: 0,
             likely_bound: Span::ZERO,
             bound: Span::ZERO,
-            stamps: crate::proto::BySource::default(),
+            stamps: BySource { kernel: exchanges, ..BySource::default() },
         })
     }
 
@@ -372,11 +250,10 @@ mod tests {
     fn a_member_is_counted_until_it_leaves_and_anew_when_it_restarts() {
         let mut ledger = ledger();
         ledger.note(at(1), &Event::Joined(who(3)));
-        for offset in [100, 300] {
-            ledger.note(at(offset), &slot(3, offset));
-            let round_trip = Span::from_micros(50);
-            let noise = Span::ZERO;
+        for (exchanges, offset) in [(1, 100), (2, 300)] {
+            let (round_trip, noise) = (Span::from_micros(50), Span::ZERO);
             ledger.note(at(2), &Event::Exchange(Measured { id: NodeId(3), round_trip, noise }));
+            ledger.note(at(offset), &slot(3, offset, exchanges));
         }
         let tally = ledger.tally(NodeId(3)).unwrap();
         assert_eq!((tally.exchanges, tally.polled, tally.answered), (2, 2, 2));
@@ -387,17 +264,34 @@ mod tests {
         ledger.note(at(5), &Event::Restarted(who(3)));
         let tally = ledger.tally(NodeId(3)).unwrap();
         assert_eq!((tally.restarts, tally.exchanges), (1, 0));
+        ledger.note(at(6), &slot(3, 7, 5));
+        assert_eq!(ledger.tally(NodeId(3)).unwrap().exchanges, 5);
         ledger.note(at(6), &Event::Left { who: who(3), said_so: true });
         assert!(ledger.tally(NodeId(3)).is_none());
-        assert_eq!(ledger.offset_sizes().count(), 2, "what was measured stays in the whole");
+        assert_eq!(ledger.offset_sizes().count(), 3, "what was measured stays in the whole");
+    }
+
+    #[test]
+    fn exchanges_add_up_over_terms_and_reigns() {
+        let mut ledger = ledger();
+        let exchanges = |ledger: &Ledger| ledger.tally(NodeId(3)).unwrap().exchanges;
+        ledger.note(at(1), &Event::Joined(who(3)));
+        ledger.note(at(1), &slot(3, 7, 4));
+        ledger.note(at(2), &Event::Elected { term: Term(2), votes: 1, why: Cause::Started });
+        ledger.note(at(2), &slot(3, 7, 8));
+        assert_eq!(exchanges(&ledger), 8, "a higher term begins nothing anew");
+        ledger.note(at(3), &Event::Elected { term: Term(4), votes: 1, why: Cause::Silence });
+        ledger.note(at(3), &Event::Inherited { members: vec![who(3)] });
+        ledger.note(at(3), &slot(3, 7, 9));
+        assert_eq!(exchanges(&ledger), 17, "a new reign does");
     }
 
     #[test]
     fn nothing_grows_without_end() {
         let mut ledger = ledger();
         for n in 0..20_000 {
-            ledger.note(at(n), &slot(n as u64, n));
-            ledger.note(at(n), &slot(7, n));
+            ledger.note(at(n), &slot(n as u64, n, 1));
+            ledger.note(at(n), &slot(7, n, 1));
             ledger.note(at(n), &Event::Hold);
             ledger.note(at(n), &Event::MasterSilent(who(1)));
             ledger.note(at(n), &Event::Following(who(n as u64)));
@@ -417,9 +311,11 @@ mod tests {
             );
         }
         assert_eq!(ledger.members.len(), MOST_MEMBERS);
-        assert_eq!(ledger.windows, MOST_WINDOWS);
-        let wide = |tally: &Tally| tally.offsets.len() > 1 || tally.wide;
-        assert_eq!(ledger.members.values().filter(|tally| wide(tally)).count(), MOST_WINDOWS);
+        for n in 0..20_000 {
+            ledger.note(at(n), &slot(n as u64, n, 2));
+        }
+        let tallies = (0..20_000).filter_map(|id| ledger.tally(NodeId(id)));
+        assert_eq!(tallies.filter(|tally| tally.offsets.len() > 1).count(), MOST_WINDOWS);
         assert_eq!(ledger.tally(NodeId(7)).unwrap().offsets.len(), WINDOW);
         assert_eq!((ledger.news.len(), ledger.told), (MOST_NEWS, 20_000));
         assert_eq!((ledger.changes.len(), ledger.updates), (MOST_REIGNS, 20_000));

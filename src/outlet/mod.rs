@@ -20,15 +20,18 @@ mod door;
 mod ledger;
 mod metrics;
 mod reply;
+mod tally;
 mod visitor;
+mod window;
 
 pub use buckets::Buckets;
 pub use control::{Control, ControlError};
 pub use desk::Outlet;
 pub use door::{Answer, Door, Heard, House, Line, Step, Talk};
-pub use ledger::{Ledger, News, Tally, Teller};
+pub use ledger::{Ledger, News, Teller};
 pub use metrics::Metrics;
 pub use reply::{
     Candidate, Cluster, Events, Failure, Histogram, Member, MemberStats, Named, Reign, Stamps,
     Stats, Told, Tracking, VERSION,
 };
+pub use tally::Tally;
