@@ -1,6 +1,6 @@
 //! What the master knows of each slave, as a table for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use super::words::standing;
@@ -25,7 +25,8 @@ struct Entry {
 /// The slaves of a master, by what its events tell.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    entries: BTreeMap<NodeId, Entry>,
+    /// By hash: most slots of a large cluster are of slaves that have no entry.
+    entries: HashMap<NodeId, Entry>,
     /// How many slaves have no entry, and what they are called where somebody asks for that.
     others: usize,
     names: Option<BTreeMap<NodeId, Name>>,
@@ -101,7 +102,7 @@ impl Roster {
     /// The table; empty where there are no slaves.
     pub(super) fn table(&self) -> String {
         let mut rows: Vec<_> = self.entries.values().collect();
-        rows.sort_by(|a, b| a.who.name.cmp(&b.who.name));
+        rows.sort_by(|a, b| (&a.who.name, a.who.id).cmp(&(&b.who.name, b.who.id)));
         let wide = |e: &&Entry| e.who.name.as_str().chars().count();
         let width = rows.iter().map(wide).max().unwrap_or(0).max(5);
         let mut table = String::new();

@@ -81,7 +81,7 @@ pub struct Node<C: Core, K: Clock> {
     /// Of those in `outbound`, in their order: what they are called, and when the core wrote them.
     leaving: VecDeque<(Option<Mark>, Time<Local>)>,
     /// What has come about, and when, until what is to be sent has left: telling takes its time.
-    untold: Vec<(Time<Local>, Event)>,
+    untold: Vec<(Moment, Event)>,
 }
 
 /// What was announced and is not used up yet: announcements come once.
@@ -349,7 +349,7 @@ impl<C: Core, K: Clock> Node<C, K> {
                 }
                 Output::Event(event) => {
                     self.names.note(now, &event);
-                    self.untold.push((now, event));
+                    self.keep_to_tell(now, event);
                     // It took no time worth a reading of the clock.
                     continue;
                 }

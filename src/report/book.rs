@@ -1,7 +1,7 @@
 //! The book of one run: what was measured of the cluster and of each slave, since the last report
 //! and in all.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::histogram::{CLUSTER_DIGITS, SUBJECT_DIGITS};
 use super::latency::Metrics;
@@ -36,7 +36,8 @@ pub struct Book {
     interval: Metrics<u64>,
     /// Of the intervals before: each exchange of a large cluster is recorded once.
     before: Metrics<u64>,
-    subjects: BTreeMap<u64, Subject>,
+    /// By hash: most exchanges of a large cluster are with slaves that have no page.
+    subjects: HashMap<u64, Subject>,
     max_subjects: usize,
     not_shown: u64,
     additions: u64,
@@ -49,7 +50,7 @@ impl Book {
         Self {
             interval: Metrics::new(CLUSTER_DIGITS),
             before: Metrics::new(CLUSTER_DIGITS),
-            subjects: BTreeMap::new(),
+            subjects: HashMap::new(),
             max_subjects,
             not_shown: 0,
             additions: 0,
@@ -104,7 +105,9 @@ impl Book {
     /// Notes that all slaves left.
     pub fn remove_all(&mut self) {
         let here = self.subjects.iter().filter(|(_, subject)| subject.left.is_none());
-        let ids: Vec<_> = here.map(|(id, _)| *id).collect();
+        let mut ids: Vec<_> = here.map(|(id, _)| *id).collect();
+        // Whoever makes room first, it shall not be by chance.
+        ids.sort_unstable();
         ids.into_iter().for_each(|id| self.remove(id));
     }
 
