@@ -193,8 +193,8 @@ impl Bank {
 
     /// The noise of the stamps as all filters together see it, in seconds.
     pub(super) fn phi(&self) -> f64 {
-        let square = |i: usize| self.weight[i] * self.phi_at(i).powi(2);
-        (0..FILTERS).map(square).sum::<f64>().sqrt()
+        let square = |i: usize| self.weight[i] * step(PHI_STEP, PLACES[i].1).powi(2);
+        self.centre_phi() * (0..FILTERS).map(square).sum::<f64>().sqrt()
     }
 
     /// The wander of the clock at present, in s²/s³.
@@ -242,8 +242,9 @@ impl Bank {
     pub(super) fn observe(&mut self, seen: &Seen, law: &Mixture, surprise: f64) {
         let Seen { way, z, lag, others } = *seen;
         let mut likely = [0.0; FILTERS];
+        let centre = self.centre_phi();
         for (i, likely) in likely.iter_mut().enumerate() {
-            let phi = self.phi_at(i);
+            let phi = centre * step(PHI_STEP, PLACES[i].1);
             let filter = &mut self.filters[i];
             let mut forecast = filter.forecast(way);
             let nu = z + lag * filter.mean[1] - forecast.value;

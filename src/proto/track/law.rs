@@ -5,7 +5,7 @@
 //! normal noise of deviation φ. The sum of both is the *exponentially modified Gaussian*, whose
 //! derivatives have a closed form.
 
-use super::normal::tail;
+use super::normal::{WHOLE, tail};
 
 /// Residuals that the learned scales remember. Long: they are the network's, not the moment's.
 const MEMORY: f64 = 400.0;
@@ -104,11 +104,9 @@ impl Law {
         let delay = delay.clamp(0.0, GREATEST);
         self.weight = (self.weight + 1.0).min(MEMORY);
         let gain = 1.0 / self.weight;
-        let likely = |share: f64, scale: f64| share / scale * (-delay / scale).exp();
-        let near = likely(1.0 - self.long, self.scale[0]);
-        let far = likely(self.long, self.scale[1]);
-        // Beyond all that either can explain it is the long one's.
-        let long = if near + far > 0.0 { far / (near + far) } else { 1.0 };
+        let Mixture { near, far } = self.mixture();
+        let odds = near.peak / far.peak * (-delay * (near.lambda - far.lambda)).exp();
+        let long = 1.0 / (1.0 + odds);
         for (i, part) in [1.0 - long, long].into_iter().enumerate() {
             self.share[i] += gain * (part - self.share[i]);
             self.sum[i] += gain * (part * delay - self.sum[i]);
@@ -137,36 +135,65 @@ pub(super) struct Mixture {
 struct Exponential {
     /// 1/scale.
     lambda: f64,
-    /// ln of its density at no delay, by its share.
-    ln_peak: f64,
+    /// Its density at no delay, by its share.
+    peak: f64,
 }
+
+/// ln √(2π).
+const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_7;
+/// From so many deviations on the noise of the stamps hides no delay any more.
+const CLEAR: f64 = 8.0;
 
 impl Mixture {
     /// What a residual `nu` = z − û says, where û was predicted with variance `s` and the stamps
     /// have the noise `phi`.
     ///
-    /// With λ = 1/scale, V = s + φ², t = ν/√V − λ√V:
-    /// ln Z = ln λ + λ²V/2 − λν + ln Φ(t), slope = λ − r/√V, bend = r(t + r)/V; a mixture's are
-    /// the mean of these by responsibility, its bend less the variance of the slopes.
+    /// With λ = 1/scale, V = s + φ², u = ν/√V, t = u − λ√V an exponential of that scale has the likelihood
+    /// Z = λ·e^(λ²V/2 − λν)·Φ(t) = λ·φ(u)·Φ(t)/φ(t), slope = λ − r/√V, bend = r(t + r)/V; a mixture's are
+    /// the mean of these by responsibility, its bend less the variance of the slopes. So of both φ(u) is
+    /// the same, and a quotient without any exponential function the rest.
     pub(super) fn pull(&self, nu: f64, s: f64, phi: f64) -> Pull {
+        let Self { near, far } = self;
         let variance = s + phi * phi;
         let deviation = variance.sqrt();
-        let near = self.near.pull(nu, variance, deviation);
-        let far = self.far.pull(nu, variance, deviation);
-        // How much likelier the long one is.
-        let odds = (far.ln_z - near.ln_z).exp();
-        let a = 1.0 / (1.0 + odds);
-        let b = 1.0 - a;
-        // Without overflow.
-        let ln_z = if odds <= 1.0 {
-            near.ln_z + (1.0 + odds).ln()
-        } else {
-            far.ln_z + (1.0 + (near.ln_z - far.ln_z).exp()).ln()
-        };
+        let u = nu / deviation;
+        let t = [u - near.lambda * deviation, u - far.lambda * deviation];
+        // The long one's is the greater.
+        if t[1] > WHOLE {
+            return self.late(nu, variance, t[0] > CLEAR);
+        }
+        let cut = t.map(tail);
+        let likely = [near.peak * cut[0].mills, far.peak * cut[1].mills];
+        let sum = likely[0] + likely[1];
+        let (a, b) = (likely[0] / sum, likely[1] / sum);
+        let slopes =
+            [near.lambda - cut[0].ratio / deviation, far.lambda - cut[1].ratio / deviation];
         Pull {
-            ln_z,
-            slope: a * near.slope + b * far.slope,
-            bend: a * near.bend + b * far.bend - a * b * (near.slope - far.slope).powi(2),
+            ln_z: sum.ln() - 0.5 * u * u - LN_SQRT_TAU,
+            slope: a * slopes[0] + b * slopes[1],
+            bend: (a * cut[0].shrink + b * cut[1].shrink) / variance
+                - a * b * (slopes[0] - slopes[1]).powi(2),
+        }
+    }
+
+    /// The same for a delay that stands clear of the noise, where Φ(t) of the long one is 1. That of the
+    /// everyday one is, too, or it explains nothing.
+    fn late(&self, nu: f64, variance: f64, everyday: bool) -> Pull {
+        let Self { near, far } = self;
+        let apart = near.lambda - far.lambda;
+        // How much likelier the everyday one is.
+        let odds = if everyday {
+            let less = apart * (nu - 0.5 * (near.lambda + far.lambda) * variance);
+            near.peak / far.peak * (-less).exp()
+        } else {
+            0.0
+        };
+        let b = 1.0 / (1.0 + odds);
+        let a = odds * b;
+        Pull {
+            ln_z: (far.peak * (1.0 + odds)).ln() + far.lambda * (0.5 * far.lambda * variance - nu),
+            slope: far.lambda + a * apart,
+            bend: -a * b * apart * apart,
         }
     }
 }
@@ -174,17 +201,7 @@ impl Mixture {
 impl Exponential {
     fn new(share: f64, scale: f64) -> Self {
         let lambda = 1.0 / scale;
-        Self { lambda, ln_peak: (share * lambda).ln() }
-    }
-
-    fn pull(&self, nu: f64, variance: f64, deviation: f64) -> Pull {
-        let Self { lambda, ln_peak } = *self;
-        let cut = tail(nu / deviation - lambda * deviation);
-        Pull {
-            ln_z: ln_peak + lambda * (0.5 * lambda * variance - nu) + cut.ln_mass,
-            slope: lambda - cut.ratio / deviation,
-            bend: cut.shrink / variance,
-        }
+        Self { lambda, peak: share * lambda }
     }
 }
 
