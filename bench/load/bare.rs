@@ -1,8 +1,8 @@
 //! The bare loop: a master that moves the daemon's datagrams and does nothing else.
 //!
 //! It wakes every other millisecond like the daemon where many datagrams come, receives what is there in
-//! batches of 32, sends as many adjusts as replies came and as many polls as the clock says, in batches of
-//! 32, and takes the transmit stamps off the error queue in batches of 32, if the kernel gives any.
+//! batches of 32, sends as many adjusts as replies came and as many polls as the clock says, together in
+//! batches of 64, and takes the transmit stamps off the error queue in such batches, if the kernel gives any.
 
 use std::io::IoSliceMut;
 use std::net::SocketAddrV4;
@@ -23,6 +23,8 @@ use nix::time::{ClockId, clock_gettime};
 use super::wire::{ADJUST, KIND, POLL};
 
 const BATCH: usize = 32;
+/// Datagrams that are sent with one call, and stamps that are taken.
+const LOT: usize = 64;
 /// Turns are so far apart.
 const APART: Duration = Duration::from_millis(2);
 
@@ -50,7 +52,8 @@ struct Loop<F: AsFd> {
     bytes: Vec<[u8; LEN + 1]>,
     /// The slaves, in the order of their first datagrams.
     known: Vec<SockaddrIn>,
-    replies: Vec<SockaddrIn>,
+    /// What is to be sent at this turn: of which kind, and where to.
+    leaving: Vec<(u8, SockaddrIn)>,
 }
 
 /// Runs until it is killed.
@@ -70,11 +73,11 @@ pub fn run(plan: &Plan) -> Result<(), String> {
     let mut bare = Loop {
         fd,
         headers: MultiHeaders::preallocate(BATCH, room()),
-        out: MultiHeaders::preallocate(BATCH, None),
-        stamps: MultiHeaders::preallocate(BATCH, room()),
+        out: MultiHeaders::preallocate(LOT, None),
+        stamps: MultiHeaders::preallocate(LOT, room()),
         bytes: vec![[0; LEN + 1]; BATCH],
         known: Vec::new(),
-        replies: Vec::new(),
+        leaving: Vec::new(),
     };
     let start = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(failed)?;
     let (mut polled, mut next) = (0u64, 0);
@@ -87,17 +90,13 @@ pub fn run(plan: &Plan) -> Result<(), String> {
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_err(failed)? - start;
         let now = now.tv_sec() as f64 + now.tv_nsec() as f64 * 1e-9;
         let due = (now * plan.polls_per_second) as u64;
-        let mut left = if bare.known.is_empty() { 0 } else { due.saturating_sub(polled) };
+        let left = if bare.known.is_empty() { 0 } else { due.saturating_sub(polled) };
         polled = due;
-        while left > 0 {
-            let lot = (left as usize).min(BATCH).min(bare.known.len() - next);
-            let to: Vec<_> = bare.known[next..next + lot].iter().copied().map(Some).collect();
-            bare.send(POLL, &to);
-            next = (next + lot) % bare.known.len();
-            left -= lot as u64;
+        for _ in 0..left {
+            bare.leaving.push((POLL, bare.known[next]));
+            next = (next + 1) % bare.known.len();
         }
-        let replies: Vec<_> = bare.replies.drain(..).map(Some).collect();
-        replies.chunks(BATCH).for_each(|to| bare.send(ADJUST, to));
+        bare.send();
         bare.take_stamps();
     }
 }
@@ -123,28 +122,38 @@ impl<F: AsFd> Loop<F> {
                 if bytes[KIND] == 1 {
                     self.known.push(*from);
                 } else {
-                    self.replies.push(*from);
+                    self.leaving.push((ADJUST, *from));
                 }
             }
         }
     }
 
-    fn send(&mut self, kind: u8, to: &[Option<SockaddrIn>]) {
-        let mut datagram = [0; LEN];
-        datagram[KIND] = kind;
-        let slices: Vec<_> = to.iter().map(|_| [std::io::IoSlice::new(&datagram)]).collect();
+    fn send(&mut self) {
+        let of_kind = |kind: u8| {
+            let mut datagram = [0; LEN];
+            datagram[KIND] = kind;
+            datagram
+        };
+        let (poll, adjust) = (of_kind(POLL), of_kind(ADJUST));
+        let bytes = |kind: u8| if kind == POLL { &poll } else { &adjust };
         let fd = self.fd.as_fd().as_raw_fd();
-        let _ = sendmmsg(fd, &mut self.out, &slices, to, [], MsgFlags::empty()).map(|_| ());
+        for lot in self.leaving.chunks(LOT) {
+            let slices: Vec<_> =
+                lot.iter().map(|(kind, _)| [std::io::IoSlice::new(bytes(*kind))]).collect();
+            let to: Vec<_> = lot.iter().map(|(_, to)| Some(*to)).collect();
+            let _ = sendmmsg(fd, &mut self.out, &slices, &to, [], MsgFlags::empty()).map(|_| ());
+        }
+        self.leaving.clear();
     }
 
     fn take_stamps(&mut self) {
         loop {
-            let mut none: [[u8; 0]; BATCH] = [[]; BATCH];
+            let mut none: [[u8; 0]; LOT] = [[]; LOT];
             let mut slices: Vec<_> = none.iter_mut().map(|b| [IoSliceMut::new(b)]).collect();
             let fd = self.fd.as_fd().as_raw_fd();
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE;
             let got = recvmmsg(fd, &mut self.stamps, &mut slices, flags, None).map(|g| g.count());
-            if got.unwrap_or(0) < BATCH {
+            if got.unwrap_or(0) < LOT {
                 return;
             }
         }

@@ -22,13 +22,20 @@ pub(super) struct Gather {
     since: Time<Local>,
     before: u64,
     many: bool,
+    rested: bool,
     /// When the last turn began.
     turned: Time<Local>,
 }
 
 impl Gather {
     pub(super) fn new(now: Time<Local>) -> Self {
-        Self { since: now, before: 0, many: false, turned: now }
+        Self { since: now, before: 0, many: false, rested: false, turned: now }
+    }
+
+    /// Whether the present turn was let wait: then what it sends may wait for its end, and the kernel alone
+    /// tells when that left.
+    pub(super) fn gathers(&self) -> bool {
+        self.rested
     }
 
     /// How long the next turn waits at `now`, where it `may`, when `come` datagrams have been received
@@ -43,6 +50,7 @@ impl Gather {
         let due = self.turned + APART;
         let rests = may && self.many && now < due;
         self.turned = if rests { due } else { now };
+        self.rested = rests;
         rests.then(|| due.since(now).min(APART))
     }
 }
@@ -85,9 +93,11 @@ mod tests {
     fn a_quiet_window_ends_it() {
         let (mut gather, now) = busy();
         assert!(gather.rest(now + Span::from_micros(1), 1_000, true).is_some());
+        assert!(gather.gathers());
         let later = now + Span::from_secs(1);
         assert_eq!(gather.rest(later, 1_001, true), None);
         assert_eq!(gather.rest(later + Span::from_micros(1), 1_001, true), None);
+        assert!(!gather.gathers(), "what is sent does not wait for more");
     }
 
     #[test]

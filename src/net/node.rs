@@ -30,8 +30,8 @@ use crate::wire::{Buffer, DEFAULT_PORT, LEN};
 /// Datagrams after which the core is served: its queues for what it answers are short.
 const BATCH: usize = 32;
 /// Datagrams that are sent with one call at most.
-const LOT: usize = 32;
-/// A datagram waits no longer than this for others to go with.
+const LOT: usize = 64;
+/// A datagram waits no longer than this for others to go with, unless they gather.
 const WAITS: Span = Span::from_micros(100);
 /// No more events than this wait to be told.
 const MOST_UNTOLD: usize = 256;
@@ -271,9 +271,11 @@ impl<C: Core, K: Clock> Node<C, K> {
             }
             self.serve(observer);
             if !self.ready.datagrams && !self.ready.stamps {
-                return;
+                break;
             }
         }
+        self.send_lot();
+        self.tell_all(observer);
     }
 
     fn take_stamps(&mut self) {
@@ -331,6 +333,8 @@ impl<C: Core, K: Clock> Node<C, K> {
             match output {
                 Some(Output::Send { .. }) => {}
                 Some(Output::Event(_)) if self.untold.len() < MOST_UNTOLD => {}
+                // At the end of the turn.
+                None if self.gather.gathers() => {}
                 // What follows may take its time.
                 _ => {
                     self.send_lot();
@@ -354,7 +358,9 @@ impl<C: Core, K: Clock> Node<C, K> {
                     continue;
                 }
             }
-            now = self.oscillator.read();
+            if !self.gather.gathers() {
+                now = self.oscillator.read();
+            }
         }
     }
 
@@ -372,8 +378,9 @@ impl<C: Core, K: Clock> Node<C, K> {
         }
         self.endpoint.put(&mut self.outbound, &self.datagram, to);
         self.leaving.push_back((token, now));
-        let waited = self.leaving.front().is_some_and(|(_, first)| now.since(*first) >= WAITS);
-        if waited || self.outbound.is_full() {
+        let waits = |(_, first): &(_, Time<Local>)| now.since(*first) < WAITS;
+        let patient = self.gather.gathers() || self.leaving.front().is_none_or(waits);
+        if !patient || self.outbound.is_full() {
             self.send_lot();
         }
     }

@@ -53,7 +53,7 @@ pub(super) struct Stamps {
 }
 
 /// Transmit stamps that are taken from the kernel at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 64;
 
 impl Stamps {
     pub(super) fn new(endpoint: &Endpoint, oscillator: Oscillator) -> Self {

@@ -101,7 +101,8 @@ pub trait Core {
 
     /// Decides what is due at `now` and gives the next thing to do, writing a datagram into
     /// `buffer` where that is [`Output::Send`]. Read the clock anew for each call: `now` becomes
-    /// the transmit time of what is sent. `None`: nothing until [`Core::deadline`].
+    /// the transmit time of what is sent, unless the kernel's is handed over later. `None`: nothing until
+    /// [`Core::deadline`].
     fn poll(&mut self, now: Time<Local>, buffer: &mut Buffer) -> Option<Output>;
 
     /// When to call [`Core::poll`] next if nothing else happens before; `None`: never.
