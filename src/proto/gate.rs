@@ -39,6 +39,17 @@ pub(super) struct Opened {
 pub(super) struct Receiver {
     pub(super) id: NodeId,
     pub(super) boot: BootId,
+    /// Where what is known of it stands, as far as is known.
+    pub(super) seat: Seat,
+}
+
+/// Where what is known of a node stands: who keeps it spares the search the next time. It may be wrong at
+/// any time, and costs the search then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seat(u32);
+
+impl Seat {
+    pub(super) const UNKNOWN: Seat = Seat(u32::MAX);
 }
 
 /// So many others may prove themselves to a slave: masters, of past and present.
@@ -66,14 +77,14 @@ fn stream(seed: [u8; 32], number: u64) -> ChaCha8Rng {
 impl From<NodeId> for Receiver {
     /// The process of this node that has proven to be alive, if one has.
     fn from(id: NodeId) -> Self {
-        Self { id, boot: BootId(0) }
+        Self { id, boot: BootId(0), seat: Seat::UNKNOWN }
     }
 }
 
 impl Receiver {
     /// Who sent this.
     pub(super) fn sender_of(header: &Header) -> Self {
-        Self { id: header.sender, boot: header.boot }
+        Self { id: header.sender, boot: header.boot, seat: Seat::UNKNOWN }
     }
 }
 
@@ -197,7 +208,7 @@ impl Gate {
     }
 
     /// The sender has just proven that this process of it is alive, by echoing what nobody could
-    /// know before.
+    /// know before. Gives its seat, which is looked for at `near` first.
     ///
     /// # Errors
     /// [`Drop::Replayed`] where that process was followed by another one already.
@@ -206,8 +217,9 @@ impl Gate {
         now: Time<Local>,
         from: SocketAddr,
         header: &Header,
-    ) -> Result<(), Drop> {
-        self.peers.prove(now, from, header, self.sealer.is_keyed())
+        near: Seat,
+    ) -> Result<Seat, Drop> {
+        self.peers.prove(now, from, header, self.sealer.is_keyed(), near)
     }
 
     /// What a joiner has to echo.
@@ -248,7 +260,8 @@ impl Gate {
         };
         Datagram { header, message }.encode(buffer);
         if self.is_keyed() {
-            let boot = if to.boot == BootId(0) { self.peers.boot_of(to.id) } else { to.boot };
+            let boot =
+                if to.boot == BootId(0) { self.peers.boot_of(to.id, to.seat) } else { to.boot };
             self.sealer.seal(buffer, voice, boot);
         }
     }

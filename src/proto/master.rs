@@ -31,7 +31,7 @@ use super::counters::{Counters, Drop};
 use super::ensemble::Ensemble;
 use super::event::{Event, Round, Who};
 use super::exchange::{Exchange, Source, Stamp};
-use super::gate::{Gate, Receiver};
+use super::gate::{Gate, Receiver, Seat};
 use super::io::{Core, Input, Order, Output, Token};
 use super::parts::Parts;
 use super::roster::{Held, Member, Roster};
@@ -217,7 +217,11 @@ impl Master {
         }
         let open = self.roster.answer(place, reply.nonce).ok_or(Drop::Unasked)?;
         // Without keys it is the nonce alone that shows who lives there.
-        let _ = self.gate.prove(now, from, header);
+        if let Some(member) = self.roster.get_mut(place)
+            && let Ok(seat) = self.gate.prove(now, from, header, member.seat)
+        {
+            member.seat = seat;
+        }
         self.recognise(place, from, header, reply);
         let exchange = Exchange {
             t1: open.t1,
@@ -271,7 +275,7 @@ impl Master {
                 let adjust = self.adjust(now, place, &estimate)?;
                 let member = self.roster.get_mut(place)?;
                 member.told = true;
-                let (to, receiver) = (member.who.addr, member.who.id);
+                let (to, receiver) = (member.who.addr, member.receiver());
                 Some(self.send(to, receiver, Message::Adjust(adjust), buffer))
             }
             Pending::Welcome { to, receiver, welcome } => {
@@ -302,7 +306,7 @@ impl Master {
     ) -> Option<Output> {
         let nonce = self.rng.next_u64();
         let member = self.roster.get(place)?;
-        let (to, receiver) = (member.who.addr, member.who.id);
+        let (to, receiver) = (member.who.addr, member.receiver());
         self.roster.ask(place, OpenPoll { nonce, t1: Stamp::daemon(now), index });
         let poll = Poll { nonce, round: self.round, index, burst };
         self.send(to, receiver, Message::Poll(poll), buffer);

@@ -7,6 +7,7 @@ use super::asked::{Asked, Head, OpenPoll};
 use super::event::Who;
 use super::exchange::{BySource, Exchange, Source, Stamp};
 use super::former::Former;
+use super::gate::{Receiver, Seat};
 use super::index::Index;
 use super::sparing::{SparingRate, SparingSpan, SparingTime};
 use super::track::Track;
@@ -74,6 +75,8 @@ impl Tally {
 pub(super) struct Member {
     pub(super) who: Who,
     pub(super) boot: BootId,
+    /// Where the gate has it.
+    pub(super) seat: Seat,
     /// Boots before this one.
     pub(super) former: Former,
     /// How often one of them has come back all the same, while this one lives.
@@ -134,6 +137,7 @@ impl Member {
         Self {
             who,
             boot,
+            seat: Seat::UNKNOWN,
             former: Former::default(),
             returns: 0,
             listed,
@@ -164,6 +168,11 @@ impl Member {
             heard: SparingTime::NONE,
             weight: 0.0,
         }
+    }
+
+    /// Whom to write to it as: the process that has proven itself.
+    pub(super) fn receiver(&self) -> Receiver {
+        Receiver { seat: self.seat, ..Receiver::from(self.who.id) }
     }
 
     /// What it said of itself in its newest reply.

@@ -16,7 +16,7 @@ use self::sanity::{Ruling, Sanity};
 use super::counters::{Counters, Drop};
 use super::event::{Adjusted, DEVIATIONS, Event, Who};
 use super::exchange::{Source, Stamp};
-use super::gate::{Gate, Receiver};
+use super::gate::{Gate, Receiver, Seat};
 use super::io::{Core, Input, Order, Output, Token};
 use super::settings::SlaveSettings;
 use super::status::{Page, Tracking};

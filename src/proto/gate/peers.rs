@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::Drop;
+use super::{Drop, Seat};
 use crate::proto::former::Former;
 use crate::proto::index::Index;
 use crate::time::{Local, Span, Time};
@@ -84,14 +84,20 @@ impl Peers {
         }
     }
 
+    /// As [`Peers::seat_of`], but looked for at `near` first.
+    fn seat_near(&self, near: Seat, id: NodeId) -> Option<u32> {
+        let is_there = self.peers.get(near.0 as usize).is_some_and(|peer| peer.id == id);
+        if is_there { Some(near.0) } else { self.seat_of(id) }
+    }
+
     fn seat_of(&self, id: NodeId) -> Option<u32> {
         self.by_id.find(&id, |seat| self.peers[seat as usize].id)
     }
 
     /// The process of a node that has proven itself; 0 where none has, or where it may be gone:
     /// what is sealed for the one before is lost on the next.
-    pub(super) fn boot_of(&self, id: NodeId) -> BootId {
-        let peer = self.seat_of(id).map(|seat| &self.peers[seat as usize]);
+    pub(super) fn boot_of(&self, id: NodeId, near: Seat) -> BootId {
+        let peer = self.seat_near(near, id).map(|seat| &self.peers[seat as usize]);
         peer.filter(|peer| !peer.doubted).map_or(BootId(0), |peer| peer.boot)
     }
 
@@ -134,16 +140,18 @@ impl Peers {
         Ok(true)
     }
 
-    /// A process has proven to be alive, with a datagram that is `sealed` or not.
+    /// A process has proven to be alive, with a datagram that is `sealed` or not. Gives its seat, which is
+    /// looked for at `near` first.
     pub(super) fn prove(
         &mut self,
         now: Time<Local>,
         from: SocketAddr,
         header: &Header,
         sealed: bool,
-    ) -> Result<(), Drop> {
+        near: Seat,
+    ) -> Result<Seat, Drop> {
         let boot = header.boot;
-        let seat = self.seat_of(header.sender);
+        let seat = self.seat_near(near, header.sender);
         let seat = seat.unwrap_or_else(|| self.add(now, from, header));
         let peer = &mut self.peers[seat as usize];
         if peer.former.contains(boot) {
@@ -162,7 +170,7 @@ impl Peers {
         peer.heard = now;
         peer.doubted = false;
         self.move_to(seat, from);
-        Ok(())
+        Ok(Seat(seat))
     }
 
     fn add(&mut self, now: Time<Local>, from: SocketAddr, header: &Header) -> u32 {
@@ -240,14 +248,17 @@ mod tests {
         let mut peers = Peers::new(8, [1, 2]);
         let addr = "10.0.0.2:7045".parse().unwrap();
         assert_eq!(peers.take(at(0), addr, &header(2, 1, 5)), Ok(false), "nothing proven");
-        peers.prove(at(0), addr, &header(2, 1, 5), true).unwrap();
+        peers.prove(at(0), addr, &header(2, 1, 5), true, Seat::UNKNOWN).unwrap();
         assert_eq!(peers.take(at(0), addr, &header(2, 1, 5)), Err(Drop::Replayed));
         assert_eq!(peers.take(at(0), addr, &header(2, 1, 7)), Ok(true));
         assert_eq!(peers.take(at(0), addr, &header(2, 1, 6)), Ok(true), "late is not doubled");
         assert_eq!(peers.take(at(0), addr, &header(2, 9, 1)), Ok(false), "not proven yet");
-        peers.prove(at(1), addr, &header(2, 9, 1), true).unwrap();
+        peers.prove(at(1), addr, &header(2, 9, 1), true, Seat::UNKNOWN).unwrap();
         assert_eq!(peers.take(at(1), addr, &header(2, 1, 99)), Err(Drop::Replayed));
-        assert_eq!(peers.prove(at(1), addr, &header(2, 1, 99), true), Err(Drop::Replayed));
+        assert_eq!(
+            peers.prove(at(1), addr, &header(2, 1, 99), true, Seat::UNKNOWN),
+            Err(Drop::Replayed)
+        );
         assert_eq!(peers.take(at(1), addr, &header(2, 9, 2)), Ok(true));
     }
 
@@ -255,19 +266,46 @@ mod tests {
     fn a_process_is_in_doubt_from_when_another_speaks_until_one_proves_itself() {
         let mut peers = Peers::new(8, [1, 2]);
         let addr = "10.0.0.2:7045".parse().unwrap();
-        peers.prove(at(0), addr, &header(2, 1, 1), true).unwrap();
-        peers.prove(at(0), addr, &header(2, 5, 1), true).unwrap();
-        assert_eq!(peers.boot_of(NodeId(2)), BootId(5));
+        peers.prove(at(0), addr, &header(2, 1, 1), true, Seat::UNKNOWN).unwrap();
+        peers.prove(at(0), addr, &header(2, 5, 1), true, Seat::UNKNOWN).unwrap();
+        assert_eq!(peers.boot_of(NodeId(2), Seat::UNKNOWN), BootId(5));
         peers.notice(&header(2, 1, 9));
-        assert_eq!(peers.boot_of(NodeId(2)), BootId(5), "that one is known to be gone");
+        assert_eq!(
+            peers.boot_of(NodeId(2), Seat::UNKNOWN),
+            BootId(5),
+            "that one is known to be gone"
+        );
         peers.notice(&header(2, 7, 1));
-        assert_eq!(peers.boot_of(NodeId(2)), BootId(0));
+        assert_eq!(peers.boot_of(NodeId(2), Seat::UNKNOWN), BootId(0));
         peers.take(at(1), addr, &header(2, 5, 2)).unwrap();
-        assert_eq!(peers.boot_of(NodeId(2)), BootId(5), "it lives, and the other was a recording");
+        assert_eq!(
+            peers.boot_of(NodeId(2), Seat::UNKNOWN),
+            BootId(5),
+            "it lives, and the other was a recording"
+        );
         assert_eq!(peers.take(at(1), addr, &header(2, 7, 2)), Ok(false));
-        assert_eq!(peers.boot_of(NodeId(2)), BootId(0));
-        peers.prove(at(1), addr, &header(2, 7, 3), true).unwrap();
-        assert_eq!(peers.boot_of(NodeId(2)), BootId(7));
+        assert_eq!(peers.boot_of(NodeId(2), Seat::UNKNOWN), BootId(0));
+        peers.prove(at(1), addr, &header(2, 7, 3), true, Seat::UNKNOWN).unwrap();
+        assert_eq!(peers.boot_of(NodeId(2), Seat::UNKNOWN), BootId(7));
+    }
+
+    #[test]
+    fn a_seat_that_is_another_s_by_now_is_found_out() {
+        let mut peers = Peers::new(2, [1, 2]);
+        let addr = |n: u64| SocketAddr::from(([10, 0, 0, n as u8], 7045));
+        let mut prove = |n: u64, near| {
+            peers.prove(at(n), addr(n), &header(n, n as u32, 1), true, near).unwrap()
+        };
+        let (first, second) = (prove(2, Seat::UNKNOWN), prove(3, Seat::UNKNOWN));
+        assert_eq!((prove(2, first), prove(3, first)), (first, second));
+        // It takes the place of the one that was silent longest.
+        let third = prove(4, Seat::UNKNOWN);
+        assert!([first, second].contains(&third));
+        for near in [first, second, Seat(7), Seat::UNKNOWN] {
+            assert_eq!(peers.boot_of(NodeId(2), near), BootId(0), "{near:?}");
+            assert_eq!(peers.boot_of(NodeId(3), near), BootId(3), "{near:?}");
+            assert_eq!(peers.boot_of(NodeId(4), near), BootId(4), "{near:?}");
+        }
     }
 
     #[test]
@@ -275,10 +313,10 @@ mod tests {
         let mut peers = Peers::new(3, [1, 2]);
         let addr = |n: u64| SocketAddr::from(([10, 0, 0, n as u8], 7045));
         for n in 2..5 {
-            peers.prove(at(n), addr(n), &header(n, 1, 1), true).unwrap();
+            peers.prove(at(n), addr(n), &header(n, 1, 1), true, Seat::UNKNOWN).unwrap();
         }
         assert_eq!(peers.take(at(9), addr(2), &header(2, 1, 2)), Ok(true));
-        peers.prove(at(10), addr(5), &header(5, 1, 1), true).unwrap();
+        peers.prove(at(10), addr(5), &header(5, 1, 1), true, Seat::UNKNOWN).unwrap();
         assert_eq!(peers.peers.len(), 3);
         assert!(peers.is_at(addr(2)) && !peers.is_at(addr(3)) && peers.is_at(addr(5)));
     }
@@ -291,14 +329,16 @@ mod tests {
         for n in 0..20_000 {
             // Two hundred speak all the time, the others once.
             let id = if n % 2 == 0 { 1 + n / 2 % 200 } else { 10_000 + n };
-            peers.prove(at(n), addr(id), &header(id, 1, 1), false).unwrap();
+            peers.prove(at(n), addr(id), &header(id, 1, 1), false, Seat::UNKNOWN).unwrap();
             assert!(peers.peers.len() <= MOST as usize);
         }
         for id in 1..=200 {
-            assert_eq!(peers.boot_of(NodeId(id)), BootId(1));
+            assert_eq!(peers.boot_of(NodeId(id), Seat::UNKNOWN), BootId(1));
             assert!(peers.is_at(addr(id)));
         }
-        let known = (0..20_000).filter(|n| peers.boot_of(NodeId(10_000 + n)) == BootId(1)).count();
+        let known = (0..20_000)
+            .filter(|n| peers.boot_of(NodeId(10_000 + n), Seat::UNKNOWN) == BootId(1))
+            .count();
         assert_eq!(known, peers.peers.len() - 200, "who is found is who is there");
         assert!((700..=800).contains(&known), "{known}");
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::rounds::next_beat;
 use super::{
     Admission, Drop, Due, Event, Header, Local, Master, Member, Pending, Place, Receiver, Reply,
-    Span, Time, Welcome,
+    Seat, Span, Time, Welcome,
 };
 use crate::proto::event::Who;
 use crate::proto::track::Track;
@@ -56,7 +56,7 @@ impl Master {
         if place.is_some_and(|place| self.is_twin(place, from, header)) {
             return Err(Drop::Twin);
         }
-        self.gate.prove(now, from, header)?;
+        self.gate.prove(now, from, header, Seat::UNKNOWN)?;
         let admission = match place {
             Some(place) => {
                 self.rejoin(place, from, header, join);

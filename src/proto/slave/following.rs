@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use rand_chacha::rand_core::Rng;
 
 use super::{
-    Drop, Event, Grant, Header, Local, Meeting, Name, NodeId, Pending, Receiver, Slave, Span, Term,
-    Time, Who,
+    Drop, Event, Grant, Header, Local, Meeting, Name, NodeId, Pending, Receiver, Seat, Slave, Span,
+    Term, Time, Who,
 };
 use crate::proto::title::{Obeyed, silence};
 use crate::wire::{Admission, Announce, Claim, Leave, Request, Sighting, Verdict, Welcome};
@@ -134,7 +134,7 @@ impl Slave {
         // a process that is gone.
         self.search.open.drain(..=asked.ok_or(Drop::Unasked)?);
         // It echoes what nobody could know before.
-        self.gate.prove(now, from, header)?;
+        self.gate.prove(now, from, header, Seat::UNKNOWN)?;
         match welcome.admission {
             Admission::Accepted => {}
             Admission::Full => {
