@@ -21,8 +21,6 @@ pub(super) enum Due {
     Poll { place: Place, index: u8 },
     /// The same, after it had to wait for its turn.
     Paced { place: Place, index: u8 },
-    /// A slave's slot ends: estimate, adjust.
-    Close { place: Place },
 }
 
 /// A place in the roster, and who of those that had it in turn is meant.
@@ -49,7 +47,6 @@ enum Reason {
     Tick,
     Poll(u8),
     Paced(u8),
-    Close,
 }
 
 /// An entry, ordered by time; ties are served in the order they were made, so that a run can be
@@ -71,7 +68,6 @@ impl Entry {
             Due::Tick => (Reason::Tick, Place { slot: 0, generation: 0 }),
             Due::Poll { place, index } => (Reason::Poll(index), place),
             Due::Paced { place, index } => (Reason::Paced(index), place),
-            Due::Close { place } => (Reason::Close, place),
         };
         let [_, _, made @ ..] = made.to_be_bytes();
         Self { at, made, reason, place }
@@ -83,12 +79,7 @@ impl Entry {
             Reason::Tick => Due::Tick,
             Reason::Poll(index) => Due::Poll { place, index },
             Reason::Paced(index) => Due::Paced { place, index },
-            Reason::Close => Due::Close { place },
         }
-    }
-
-    fn whose(&self) -> Option<Place> {
-        (self.reason != Reason::Tick).then_some(self.place)
     }
 }
 
@@ -135,13 +126,6 @@ impl Pool {
         chunk.next = std::mem::replace(&mut self.free, this);
         was
     }
-
-    fn entries(&self, bucket: &Bucket) -> impl Iterator<Item = &Entry> {
-        let head = self.chunks.get(bucket.head as usize).map(|chunk| (chunk, bucket.held as usize));
-        let next = |chunk: &Chunk| Some((self.chunks.get(chunk.next as usize)?, CHUNK));
-        std::iter::successors(head, move |(last, _)| next(last))
-            .flat_map(|(chunk, held)| &chunk.entries[..held])
-    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -179,17 +163,6 @@ impl Ring {
         masked(word, self.filled[word] & (!0 << bit))
             .or_else(|| (1..4).find_map(|i| masked(word + i, self.filled[(word + i) % 4])))
             .or_else(|| masked(word, self.filled[word] & !(!0 << bit)))
-    }
-
-    /// Those that hold something, from `from` on and once around.
-    fn all(&self, from: usize) -> impl Iterator<Item = &Bucket> {
-        let mut passed = 0;
-        std::iter::from_fn(move || {
-            let start = (from + passed) % BUCKETS;
-            let bucket = self.first(start)?;
-            passed += (bucket + BUCKETS - start) % BUCKETS + 1;
-            (passed <= BUCKETS).then(|| &self.buckets[bucket])
-        })
     }
 
     fn put(&mut self, slot: usize, at: Time<Local>, entry: Entry, pool: &mut Pool) {
@@ -281,17 +254,6 @@ impl Agenda {
         }
     }
 
-    /// The places of some of the entries that come due next, `most` at most and in no particular
-    /// order, so that the caller can fetch early what memory their turn will need. Looks no further
-    /// than the finest ring: shortly before a bucket of the next one is spread, little is found.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the master does not look ahead yet"))]
-    pub(super) fn ahead(&self, most: usize) -> impl Iterator<Item = Place> {
-        let [finest, ..] = &*self.rings;
-        let later = finest.all(self.at as usize % BUCKETS);
-        let later = later.flat_map(|bucket| self.pool.entries(bucket));
-        self.present.iter().chain(later).filter_map(Entry::whose).take(most)
-    }
-
     /// The earliest moment in the rings, and in which.
     fn first(&self) -> Option<(Time<Local>, usize)> {
         let of_ring = |(index, ring): (usize, &Ring)| {
@@ -365,12 +327,12 @@ mod tests {
     }
 
     fn due(slot: u32) -> Due {
-        Due::Close { place: Place { slot, generation: 1 } }
+        Due::Poll { place: Place { slot, generation: 1 }, index: 0 }
     }
 
     fn whose(due: Due) -> u32 {
         match due {
-            Due::Close { place } => place.slot,
+            Due::Poll { place, .. } => place.slot,
             _ => unreachable!(),
         }
     }
@@ -479,28 +441,5 @@ mod tests {
     #[test]
     fn a_chunk_is_four_cache_lines() {
         assert_eq!((size_of::<Chunk>(), Agenda::EACH), (256, 26));
-    }
-
-    #[test]
-    fn it_tells_whose_turn_is_near() {
-        // The finest ring begins anew in between.
-        let start = 200 << FINEST;
-        let mut wheel = Agenda::new(at(start));
-        let near = |wheel: &Agenda, most| {
-            let mut slots: Vec<_> = wheel.ahead(most).map(|place| place.slot).collect();
-            slots.sort_unstable();
-            slots
-        };
-        wheel.add(at(start), Due::Tick);
-        assert!(near(&wheel, 100).is_empty(), "the round is nobody's");
-        // 25 at a time, so that a bucket has a few chunks.
-        for slot in 0..75 {
-            wheel.add(at(start + i64::from(slot / 25) * 5_000_000), due(slot));
-        }
-        wheel.add(at(start + 1_000_000_000), due(75));
-        let all: Vec<u32> = (0..75).collect();
-        assert_eq!(near(&wheel, 100), all);
-        assert_eq!(near(&wheel, 50), all[..50], "the next ones");
-        assert!(near(&wheel, 0).is_empty());
     }
 }

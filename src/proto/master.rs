@@ -1,8 +1,8 @@
 //! The master: keeps the roster, polls, averages, and sends each slave its delta.
 //!
-//! Each round has one slot a slave, spread over the interval. A slot is a burst of polls and, a
-//! moment later, its close: the estimate is made and the slave's adjust leaves. At the end of the
-//! interval the round is closed: the ensemble averages what the members' clocks say.
+//! Each round has one slot a slave, spread over the interval. A slot is a burst of polls and, when the
+//! last of them is answered or given up, its close: the estimate is made and the slave's adjust leaves.
+//! At the end of the interval the round is closed: the ensemble averages what the members' clocks say.
 
 mod census;
 mod court;
@@ -27,6 +27,7 @@ use self::relay::Relay;
 pub(super) use self::succession::Will;
 use super::agenda::{Agenda, Due, Place};
 use super::asked::OpenPoll;
+use super::closing::Closing;
 use super::counters::{Counters, Drop};
 use super::ensemble::Ensemble;
 use super::event::{Event, Round, Who};
@@ -66,6 +67,8 @@ pub struct Master {
     wheel: Flywheel,
     ensemble: Ensemble,
     agenda: Agenda,
+    /// Slots that wait for their last replies.
+    closing: Closing,
     pending: VecDeque<Pending>,
     round: u32,
     /// When the first round began.
@@ -145,6 +148,7 @@ impl Master {
             wheel: Flywheel::new(),
             ensemble: Ensemble::new(settings.average, settings.tolerance).seeded(secret),
             agenda: Agenda::new(now),
+            closing: Closing::default(),
             pending: outputs.collect(),
             round: 1,
             born: now,
@@ -229,7 +233,7 @@ impl Master {
             t3: Stamp::daemon(reply.t3),
             t4: at,
         };
-        self.follow_up(place, open.index);
+        let goes_on = self.follow_up(place, open.index);
         self.release(place, reply);
         if reply.t3_follows {
             if let Some(member) = self.roster.get_mut(place) {
@@ -237,6 +241,9 @@ impl Master {
             }
         } else {
             self.measure(place, &exchange);
+        }
+        if !goes_on {
+            self.finish(now, place);
         }
         Ok(())
     }
@@ -324,6 +331,9 @@ impl Master {
 
     /// Deadlines that have come, one at a time.
     fn decide(&mut self, now: Time<Local>) -> bool {
+        if self.give_up(now) {
+            return true;
+        }
         let Some((at, due)) = self.agenda.next(now) else { return false };
         match due {
             Due::Tick => self.tick(now),
@@ -335,7 +345,6 @@ impl Master {
                 }
             }
             Due::Paced { place, index } => self.poll_due(now, at, place, index),
-            Due::Close { place } => self.close(now, place),
         }
         true
     }
@@ -394,7 +403,8 @@ impl Core for Master {
         if self.stopping {
             return None;
         }
-        self.agenda.deadline().into_iter().chain(self.steering.deadline()).min()
+        let deadlines = [self.agenda.deadline(), self.closing.deadline(), self.steering.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The second of two polls follows upon the answer to the first at once; of single ones none does.
@@ -430,6 +440,7 @@ impl Core for Master {
         self.roster.len()
             + self.roster.open()
             + self.agenda.len()
+            + self.closing.len()
             + self.pending.len()
             + self.ensemble.len()
     }

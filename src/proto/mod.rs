@@ -9,6 +9,7 @@
 mod agenda;
 mod asked;
 mod candidate;
+mod closing;
 pub mod consensus;
 mod counters;
 pub mod election;

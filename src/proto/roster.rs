@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::agenda::Place;
 use super::asked::{Asked, Head, OpenPoll};
+use super::closing::Ticket;
 use super::event::Who;
 use super::exchange::{BySource, Exchange, Source, Stamp};
 use super::former::Former;
@@ -87,6 +88,8 @@ pub(super) struct Member {
     open: Head,
     /// Polls of the running slot that are on their way or back.
     pub(super) asked: u8,
+    /// Where the running slot waits for its end.
+    pub(super) closing: Ticket,
     /// The newest exchange, while a better T3 for it may follow with the next reply.
     pub(super) held: Option<Held>,
     pub(super) track: Track,
@@ -143,6 +146,7 @@ impl Member {
             listed,
             open: Head::EMPTY,
             asked: 0,
+            closing: Ticket::NONE,
             held: None,
             track: Track::default(),
             saved: SparingRate::NONE,
@@ -173,6 +177,11 @@ impl Member {
     /// Whom to write to it as: the process that has proven itself.
     pub(super) fn receiver(&self) -> Receiver {
         Receiver { seat: self.seat, ..Receiver::from(self.who.id) }
+    }
+
+    /// Whether all polls that were sent to it in this slot have come back.
+    pub(super) fn is_answered(&self) -> bool {
+        self.open == Head::EMPTY
     }
 
     /// What it said of itself in its newest reply.

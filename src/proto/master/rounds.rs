@@ -25,7 +25,7 @@ impl Master {
         BURST_GAP.min(self.settings.interval.over(4).over(u32::from(self.settings.burst)))
     }
 
-    /// How long after its last poll a slot is closed.
+    /// How long after its last poll a slot waits for replies.
     fn patience(&self) -> Span {
         self.settings.max_rtt.min(self.settings.interval.over(4))
     }
@@ -42,7 +42,8 @@ impl Master {
         }
         let Some(member) = self.roster.get_mut(place) else { return };
         let burst = burst_of(member, whole);
-        if index >= member.asked {
+        let sends = index >= member.asked;
+        if sends {
             member.asked = index + 1;
             self.pending.push_back(Pending::Poll { place, index, burst });
         }
@@ -50,27 +51,51 @@ impl Master {
         let from = at.max(now);
         if index + 1 < burst {
             self.agenda.add(from + gap, Due::Poll { place, index: index + 1 });
+        } else if sends || !member.is_answered() {
+            member.closing = self.closing.add(from + patience, place);
         } else {
-            self.agenda.add(from + patience, Due::Close { place });
+            self.close(now, place);
         }
     }
 
-    /// Lets the second poll of each pair of a burst leave as soon as the first was answered.
+    /// Closes the slot of the member at `place` if it waits for no reply any more.
+    pub(super) fn finish(&mut self, now: Time<Local>, place: Place) {
+        let Some(member) = self.roster.get(place) else { return };
+        if member.is_answered() && self.closing.finish(member.closing, place) {
+            self.close(now, place);
+        }
+    }
+
+    /// Closes a slot that has waited for long enough, if there is one.
+    pub(super) fn give_up(&mut self, now: Time<Local>) -> bool {
+        let Some((slot, ticket)) = self.closing.next(now) else { return false };
+        if let Some(place) = self.roster.in_slot(slot)
+            && self.roster.get(place).is_some_and(|member| member.closing == ticket)
+        {
+            self.close(now, place);
+        }
+        true
+    }
+
+    /// Lets the second poll of each pair of a burst leave as soon as the first was answered, and says
+    /// whether it does.
     ///
     /// After a pause the way there is slower than the way back, which the poll has just woken: by
     /// microseconds, and always the same way, so that no average takes it out. The second of a pair
     /// finds both awake. The pairs stay apart: packets close together meet the same queue.
-    pub(super) fn follow_up(&mut self, place: Place, answered: u8) {
+    pub(super) fn follow_up(&mut self, place: Place, answered: u8) -> bool {
         let whole = self.settings.burst;
-        let Some(member) = self.roster.get_mut(place) else { return };
+        let Some(member) = self.roster.get_mut(place) else { return false };
         let (index, burst) = (member.asked, burst_of(member, whole));
-        if answered.is_multiple_of(2) && answered + 1 == index && index < burst {
+        let follows = answered.is_multiple_of(2) && answered + 1 == index && index < burst;
+        if follows {
             member.asked += 1;
             self.pending.push_back(Pending::Poll { place, index, burst });
         }
+        follows
     }
 
-    pub(super) fn close(&mut self, now: Time<Local>, place: Place) {
+    fn close(&mut self, now: Time<Local>, place: Place) {
         let Some(member) = self.roster.get_mut(place) else { return };
         member.polled = true;
         member.least = member.round_trip.get().or(member.least.get()).into();
