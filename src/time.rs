@@ -30,6 +30,14 @@ use std::ops::{Add, Neg, Sub};
 
 const NANOS_PER_SEC: f64 = 1e9;
 
+/// The whole number nearest to `x`, of two the one further from zero; NaN becomes zero, too large
+/// saturates. [`f64::round`] is a call on processors that are not known to have an instruction for it.
+fn nearest(x: f64) -> i64 {
+    let whole = x as i64;
+    let rest = x - whole as f64;
+    whole.saturating_add(i64::from(rest >= 0.5) - i64::from(rest <= -0.5))
+}
+
 /// A time scale: who counts the nanoseconds of a [`Time`], and from where.
 pub trait Scale: Copy + Ord + fmt::Debug + std::hash::Hash {
     /// The name of the scale in debug output.
@@ -184,7 +192,7 @@ impl Span {
 
     /// The nearest span to `secs` seconds; negative and NaN become zero, too large saturates.
     pub fn from_secs_f64(secs: f64) -> Self {
-        Self(((secs * NANOS_PER_SEC).round() as i64).max(0))
+        Self(nearest(secs * NANOS_PER_SEC).max(0))
     }
 
     /// Whole nanoseconds.
@@ -252,7 +260,7 @@ impl Offset {
 
     /// The nearest offset to `secs` seconds; NaN becomes zero, too large saturates.
     pub fn from_secs_f64(secs: f64) -> Self {
-        Self((secs * NANOS_PER_SEC).round() as i64)
+        Self(nearest(secs * NANOS_PER_SEC))
     }
 
     /// Whole nanoseconds.
@@ -367,16 +375,18 @@ impl Rate {
     /// Whole parts per billion are multiplied as integers, so that a long `elapsed` keeps its
     /// nanoseconds.
     pub fn gain_over(self, elapsed: Offset) -> Offset {
-        let whole = self.0.trunc();
-        let exact = elapsed.0 as i128 * whole as i128;
-        let rest = elapsed.0 as f64 * (self.0 - whole);
-        let nanos = (exact as f64 / NANOS_PER_SEC + rest / NANOS_PER_SEC).round();
-        if nanos.abs() < (1i64 << 52) as f64 {
-            Offset(nanos as i64)
-        } else {
-            let exact = (exact / 1_000_000_000).clamp(i64::MIN as i128, i64::MAX as i128);
-            Offset((exact as i64).saturating_add((rest / NANOS_PER_SEC).round() as i64))
+        let whole = self.0 as i64;
+        let rest = elapsed.0 as f64 * (self.0 - whole as f64) / NANOS_PER_SEC;
+        // What goes into 64 bits is nearly always enough, and quicker.
+        if let Some(exact) = elapsed.0.checked_mul(whole) {
+            let nanos = exact as f64 / NANOS_PER_SEC + rest;
+            if nanos.abs() < (1i64 << 52) as f64 {
+                return Offset(nearest(nanos));
+            }
         }
+        let exact = elapsed.0 as i128 * i128::from(whole) / 1_000_000_000;
+        let exact = exact.clamp(i64::MIN as i128, i64::MAX as i128) as i64;
+        Offset(exact.saturating_add(nearest(rest)))
     }
 
     /// The rate of a clock against C, where `self` is its rate against B and `b_against_c` that of
@@ -446,6 +456,27 @@ impl<A: Scale, B: Scale> Map<A, B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_nearest_whole_number_is_what_round_says(
+            whole in -1e17..1e17, half in -4_000_001i64..4_000_001, any in any::<f64>(),
+        ) {
+            for x in [whole, half as f64 / 2.0, (half as f64 / 2.0).next_down(), any] {
+                prop_assert_eq!(nearest(x), x.round() as i64, "{}", x);
+            }
+        }
+
+        #[test]
+        fn a_gain_is_right_to_the_nanosecond(ppb in -1e8..1e8, nanos in -100_000_000_000_000_000i64..100_000_000_000_000_000) {
+            let gain = Rate::from_ppb(ppb).gain_over(Offset::from_nanos(nanos)).as_nanos();
+            // In parts of a billionth of a billionth, without rounding up to there.
+            let parts = (ppb * f64::from(1 << 20)) as i128 * i128::from(nanos);
+            let whole = parts as f64 / (f64::from(1 << 20) * 1e9);
+            prop_assert!((gain as f64 - whole).abs() <= 1.0 + nanos.abs() as f64 * 1e-15, "{} {}", gain, whole);
+        }
+    }
 
     #[test]
     fn arithmetic_saturates_instead_of_panicking() {

@@ -235,15 +235,16 @@ impl Master {
         };
         let goes_on = self.follow_up(place, open.index);
         self.release(place, reply);
-        if reply.t3_follows {
+        let taken = if reply.t3_follows {
             if let Some(member) = self.roster.get_mut(place) {
                 member.held = Some(Held::new(reply.nonce, &exchange));
             }
+            None
         } else {
-            self.measure(place, &exchange);
-        }
+            self.measure(place, &exchange)
+        };
         if !goes_on {
-            self.finish(now, place);
+            self.finish(now, place, taken.as_ref());
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::proto::agenda::Place;
 use crate::proto::event::{Event, Measured};
 use crate::proto::exchange::{Exchange, Source, Stamp};
 use crate::proto::roster::Said;
-use crate::proto::track::Finding;
+use crate::proto::track::{Finding, Taken};
 use crate::time::Offset;
 use crate::wire::Reply;
 
@@ -24,12 +24,13 @@ impl Master {
         self.measure(place, &exchange);
     }
 
-    pub(super) fn measure(&mut self, place: Place, exchange: &Exchange) {
-        let Some(member) = self.roster.get_mut(place) else { return };
+    /// Takes an exchange in, if it is worth that.
+    pub(super) fn measure(&mut self, place: Place, exchange: &Exchange) -> Option<Taken> {
+        let member = self.roster.get_mut(place)?;
         let round_trip = exchange.round_trip();
         if round_trip < Offset::ZERO || round_trip.abs() > self.settings.max_rtt {
             self.counters.slow += 1;
-            return;
+            return None;
         }
         let round_trip = round_trip.abs();
         let taken = member.track.observe(exchange, &mut self.wheel);
@@ -51,5 +52,6 @@ impl Master {
         if let Some(event) = found {
             self.tell(event);
         }
+        Some(taken)
     }
 }

@@ -9,7 +9,7 @@ use crate::clock::Target;
 use crate::proto::ensemble::{Reading, Verdict};
 use crate::proto::event::{DEVIATIONS, Slot, Who};
 use crate::proto::steering::RHO;
-use crate::proto::track::Estimate;
+use crate::proto::track::{Estimate, Taken};
 use crate::time::{Cluster, Offset, Rate};
 use crate::wire::Adjust;
 
@@ -54,15 +54,16 @@ impl Master {
         } else if sends || !member.is_answered() {
             member.closing = self.closing.add(from + patience, place);
         } else {
-            self.close(now, place);
+            self.close(now, place, None);
         }
     }
 
-    /// Closes the slot of the member at `place` if it waits for no reply any more.
-    pub(super) fn finish(&mut self, now: Time<Local>, place: Place) {
+    /// Closes the slot of the member at `place` if it waits for no reply any more; of the last one came
+    /// what was `taken`.
+    pub(super) fn finish(&mut self, now: Time<Local>, place: Place, taken: Option<&Taken>) {
         let Some(member) = self.roster.get(place) else { return };
         if member.is_answered() && self.closing.finish(member.closing, place) {
-            self.close(now, place);
+            self.close(now, place, taken);
         }
     }
 
@@ -72,7 +73,7 @@ impl Master {
         if let Some(place) = self.roster.in_slot(slot)
             && self.roster.get(place).is_some_and(|member| member.closing == ticket)
         {
-            self.close(now, place);
+            self.close(now, place, None);
         }
         true
     }
@@ -95,7 +96,7 @@ impl Master {
         follows
     }
 
-    fn close(&mut self, now: Time<Local>, place: Place) {
+    fn close(&mut self, now: Time<Local>, place: Place, taken: Option<&Taken>) {
         let Some(member) = self.roster.get_mut(place) else { return };
         member.polled = true;
         member.least = member.round_trip.get().or(member.least.get()).into();
@@ -112,7 +113,7 @@ impl Master {
             return;
         }
         if known {
-            let estimate = self.report(now, place);
+            let estimate = self.report(now, place, taken);
             self.pending.extend(estimate.map(|estimate| Pending::Adjust { place, estimate }));
             self.brief(place);
         }
@@ -125,9 +126,17 @@ impl Master {
     }
 
     /// Tells what came of the slot, and gives the estimate that it ends with.
-    fn report(&mut self, now: Time<Local>, place: Place) -> Option<Estimate> {
+    fn report(
+        &mut self,
+        now: Time<Local>,
+        place: Place,
+        taken: Option<&Taken>,
+    ) -> Option<Estimate> {
         let member = self.roster.get(place)?;
-        let estimate = member.track.estimate(now, &self.wheel);
+        let estimate = match taken {
+            Some(taken) => member.track.estimate_after(taken, now, &self.wheel),
+            None => member.track.estimate(now, &self.wheel),
+        };
         let cluster_rate = self.ensemble.cluster().map_or(Rate::ZERO, |map| map.rate);
         let slot = Slot {
             id: member.who.id,

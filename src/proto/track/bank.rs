@@ -7,6 +7,8 @@
 //! neighbour is clearly better the whole bank moves there. So it covers 13 decades of q with six
 //! filters, and follows temperature, load and jitter.
 
+use std::cell::OnceCell;
+
 use super::Source;
 use super::filter::{Filter, Root, Way};
 use super::law::Mixture;
@@ -67,6 +69,21 @@ pub(super) struct Seen {
     pub(super) others: f64,
 }
 
+/// What the filters say together of the time to come: offset and rate, their variances, and the noise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Outlook {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) xx: f64,
+    pub(super) xy: f64,
+    pub(super) yy: f64,
+    /// The clock's wander, s²/s³.
+    pub(super) q: f64,
+    /// Of the stamps, seconds, and what of it is beyond what their kind promises by far.
+    pub(super) phi: f64,
+    pub(super) strange: f64,
+}
+
 /// The bank at rest: what lives from one exchange to the next, in half of the room. What is kept in
 /// single precision is a difference or a root.
 #[derive(Debug, Clone)]
@@ -95,7 +112,7 @@ impl Resting {
             filter.cov = root.squared();
         }
         let score = self.score.map(f64::from);
-        let mut bank = Bank {
+        Bank {
             filters,
             score,
             weight: weights(&score),
@@ -103,11 +120,9 @@ impl Resting {
             phi: self.phi,
             restless: self.restless,
             stamps: self.stamps,
-            blend: filters[0],
+            blend: OnceCell::new(),
             fit: 0.0,
-        };
-        bank.mix();
-        bank
+        }
     }
 }
 
@@ -125,8 +140,8 @@ pub(super) struct Bank {
     restless: bool,
     /// Whose stamps they were at the start.
     stamps: Source,
-    /// The mean of the filters.
-    blend: Filter,
+    /// The mean of the filters, once it was asked for.
+    blend: OnceCell<Filter>,
     /// How likely the observations were, in ln and together, since this was last taken.
     fit: f64,
 }
@@ -142,7 +157,7 @@ impl Bank {
             phi: 0,
             restless: false,
             stamps,
-            blend: filter,
+            blend: OnceCell::from(filter),
             fit: 0.0,
         }
     }
@@ -219,7 +234,14 @@ impl Bank {
 
     /// The filters' mean, with the covariance of the mixture.
     pub(super) fn blend(&self) -> &Filter {
-        &self.blend
+        self.blend.get_or_init(|| self.mixed())
+    }
+
+    /// What the filters say together of the time to come.
+    pub(super) fn outlook(&self) -> Outlook {
+        let Filter { mean: [x, y, _], cov: [xx, xy, _, yy, ..] } = *self.blend();
+        let (q, phi, strange) = (self.q(), self.phi(), self.strange_noise());
+        Outlook { x, y, xx, xy, yy, q, phi, strange }
     }
 
     /// Lets `t` seconds pass.
@@ -229,7 +251,7 @@ impl Bank {
             let walk = WALKS[usize::from(self.restless != (i == OTHER_FLOOR))];
             self.filters[i].predict(t, q, walk);
         }
-        self.mix();
+        self.blend.take();
     }
 
     /// Takes in an observation. What comes earlier than expected by more than `surprise` deviations
@@ -263,7 +285,7 @@ impl Bank {
         for (score, likely) in self.score.iter_mut().zip(likely) {
             *score += (likely - best).max(WORST);
         }
-        self.mix();
+        self.blend.take();
     }
 
     /// The exchange is complete: weighs the filters anew. The stamps are not noisier than `most`, by
@@ -280,7 +302,7 @@ impl Bank {
         // It may sit elsewhere now.
         self.shut_out(noisiest);
         self.weight = weights(&self.score);
-        self.mix();
+        self.blend.take();
     }
 
     fn shut_out(&mut self, noisiest: f64) {
@@ -310,7 +332,7 @@ impl Bank {
         (self.filters[OPPOSITE[to]], self.score[OPPOSITE[to]]) = centre;
     }
 
-    fn mix(&mut self) {
+    fn mixed(&self) -> Filter {
         let mut mean = [0.0; 3];
         for (filter, weight) in self.filters.iter().zip(self.weight) {
             for (mean, value) in mean.iter_mut().zip(filter.mean) {
@@ -325,7 +347,7 @@ impl Bank {
                 *cov += weight * (own + apart);
             }
         }
-        self.blend = Filter { mean, cov };
+        Filter { mean, cov }
     }
 
     /// Opens every filter for a rate that changed within the last `ago` seconds and made `by`
@@ -337,7 +359,7 @@ impl Bank {
             filter.cov[1] += by * rate;
             filter.cov[3] += rate * rate;
         }
-        self.mix();
+        self.blend.take();
     }
 
     /// Moves x, y and D of every filter and adds to their variances.
@@ -350,7 +372,7 @@ impl Bank {
                 filter.cov[diagonal] += variance;
             }
         }
-        self.mix();
+        self.blend.take();
     }
 }
 

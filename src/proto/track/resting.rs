@@ -4,7 +4,7 @@
 //! the bank as differences and roots ([`bank`](super::bank)), what is learned in single precision.
 //! Whatever two clocks are compared by stays whole.
 
-use super::bank::Bank;
+use super::bank::Outlook;
 use super::bound::{self, Corridor};
 use super::estimate::{Grounds, rate_bound};
 use super::guard::Guard;
@@ -92,34 +92,38 @@ impl Resting {
         }
     }
 
-    /// What is known for the instant `at`. The bound covers a `second` opinion of the same clock:
-    /// whichever of the two is right, it holds.
+    /// What its filters say, all together.
+    pub(super) fn outlook(&self) -> Outlook {
+        self.bank.wake().outlook()
+    }
+
+    /// What is known for the instant `at` by its `outlook`. The bound covers a `second` opinion of the
+    /// same clock: whichever of the two is right, it holds.
     pub(super) fn estimate(
         &self,
+        outlook: &Outlook,
         at: Time<Local>,
         wheel: &Flywheel,
         second: Option<&Resting>,
     ) -> Estimate {
         let home = wheel.home(at);
-        let bank = self.bank.wake();
-        let blend = bank.blend();
         let t = (at - self.at).as_secs_f64();
-        let (x, y) = (blend.mean[0] + blend.mean[1] * t, blend.mean[1]);
+        let (x, y) = (outlook.x + outlook.y * t, outlook.y);
         let age = t.abs();
-        let variance = blend.cov[0]
-            + age * (2.0 * blend.cov[1].abs() + age * blend.cov[3])
-            + bank.q() * age.powi(3) / 3.0;
+        let variance = outlook.xx
+            + age * (2.0 * outlook.xy.abs() + age * outlook.yy)
+            + outlook.q * age.powi(3) / 3.0;
         let excess = self.laws.iter().map(law::Resting::scale).sum();
         let one_way = f64::from((self.skew[0] - self.skew[1]).abs());
-        let variance = bound::variance(variance, excess, bank.phi(), one_way);
-        let (rate_sigma, rate_bound) = self.rate_known(&bank, &home);
+        let variance = bound::variance(variance, excess, outlook.phi, one_way);
+        let (rate_sigma, rate_bound) = self.rate_known(outlook, &home);
         let relative = x - home.deviation;
         let error = self.error_of(relative, at, y - home.rate, rate_bound);
         let error = second.map_or(error, |second| {
             let there = (self.base - second.base).as_secs_f64() + relative;
-            let bank = second.bank.wake();
-            let (_, bound) = second.rate_known(&bank, &home);
-            error.max(second.error_of(there, at, bank.blend().mean[1] - home.rate, bound))
+            let outlook = second.outlook();
+            let (_, bound) = second.rate_known(&outlook, &home);
+            error.max(second.error_of(there, at, outlook.y - home.rate, bound))
         });
         let stamps = self.noise.noise().as_secs_f64() + 1e-9;
         let wheel_offset = self.base + Offset::from_secs_f64(x);
@@ -138,13 +142,13 @@ impl Resting {
     }
 
     /// One standard deviation of the slave's rate, and the most by which it may be wrong.
-    fn rate_known(&self, bank: &Bank, home: &Home) -> (f64, f64) {
-        let sigma = (bank.blend().cov[3] + home.rate_variance).max(0.0).sqrt();
+    fn rate_known(&self, outlook: &Outlook, home: &Home) -> (f64, f64) {
+        let sigma = (outlook.yy + home.rate_variance).max(0.0).sqrt();
         let grounds = Grounds {
             exchanges: self.exchanges,
             warm: self.warm,
             scale: self.laws[0].scale().max(self.laws[1].scale()),
-            strange: bank.strange_noise(),
+            strange: outlook.strange,
             known_for: self.known_for.into(),
             beat: self.beat.into(),
         };
