@@ -6,6 +6,9 @@
 use super::exchange::{Source, Stamp};
 use crate::time::{Local, Time};
 
+/// So many of the newest polls are known by their nonces, if those do not happen to end alike.
+const LATELY: usize = 4_096;
+
 /// A poll that waits for its reply.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OpenPoll {
@@ -45,6 +48,8 @@ pub(super) struct Asked {
     nodes: Vec<Node>,
     free: Head,
     waiting: usize,
+    /// Which slots the newest polls went to, by the ends of their nonces.
+    lately: Vec<u32>,
 }
 
 impl Asked {
@@ -52,7 +57,7 @@ impl Asked {
     pub(super) const EACH: usize = size_of::<Node>();
 
     pub(super) fn new() -> Self {
-        Self { nodes: Vec::new(), free: Head::EMPTY, waiting: 0 }
+        Self { nodes: Vec::new(), free: Head::EMPTY, waiting: 0, lately: vec![0; LATELY] }
     }
 
     /// How many wait.
@@ -60,8 +65,10 @@ impl Asked {
         self.waiting
     }
 
-    pub(super) fn push(&mut self, head: &mut Head, poll: OpenPoll) {
+    /// Adds a poll to the list of whoever has `slot`.
+    pub(super) fn push(&mut self, head: &mut Head, poll: OpenPoll, slot: u32) {
         self.waiting += 1;
+        self.lately[poll.nonce as usize % LATELY] = slot;
         let OpenPoll { nonce, t1: Stamp { at: t1, source }, index } = poll;
         let node = Node { nonce, t1, next: *head, source, index };
         let seat = self.free;
@@ -76,6 +83,11 @@ impl Asked {
                 *head = Head((self.nodes.len() - 1) as u32);
             }
         }
+    }
+
+    /// The slot that a poll with this nonce probably went to, if it was sent of late.
+    pub(super) fn whose(&self, nonce: u64) -> u32 {
+        self.lately[nonce as usize % LATELY]
     }
 
     /// The nonces of a list.
@@ -144,7 +156,7 @@ mod tests {
         let mut asked = Asked::new();
         let mut heads = [Head::EMPTY; 3];
         for nonce in 0..12 {
-            asked.push(&mut heads[nonce as usize % 3], poll(nonce));
+            asked.push(&mut heads[nonce as usize % 3], poll(nonce), nonce as u32 % 3);
         }
         assert_eq!(asked.take(&mut heads[0], 6).map(|poll| poll.nonce), Some(6));
         assert!(asked.take(&mut heads[0], 6).is_none(), "it is gone");
@@ -158,9 +170,18 @@ mod tests {
         let left = heads.map(|head| nonces(&asked, head));
         assert_eq!(left, [vec![0, 3, 9], vec![1, 7, 10], vec![]]);
         assert_eq!(asked.len(), 6);
-        (20..26).for_each(|nonce| asked.push(&mut heads[2], poll(nonce)));
+        (20..26).for_each(|nonce| asked.push(&mut heads[2], poll(nonce), 2));
         assert_eq!((asked.nodes.len(), asked.len()), (12, 12), "what was free is used again");
         assert_eq!(nonces(&asked, heads[2]), [20, 21, 22, 23, 24, 25]);
         assert_eq!(nonces(&asked, heads[0]), [0, 3, 9]);
+    }
+
+    #[test]
+    fn the_newest_polls_are_known_by_their_nonces() {
+        let mut asked = Asked::new();
+        let mut head = Head::EMPTY;
+        (0..5_000).for_each(|nonce| asked.push(&mut head, poll(nonce), nonce as u32));
+        assert_eq!((asked.whose(4_999), asked.whose(1_000)), (4_999, 1_000));
+        assert_eq!(asked.whose(5), 4_101, "a newer one that ends alike");
     }
 }

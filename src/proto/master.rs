@@ -215,7 +215,8 @@ impl Master {
         header: &Header,
         reply: &Reply,
     ) -> Result<(), Drop> {
-        let place = self.place_of(from, header).ok_or(Drop::Stranger)?;
+        let place = self.roster.by_nonce(reply.nonce, header.sender);
+        let place = place.or_else(|| self.place_at(from)).ok_or(Drop::Stranger)?;
         if self.is_twin(place, from, header) || self.is_listed_twin(place, from, reply.nonce) {
             return Err(Drop::Twin);
         }

@@ -369,7 +369,7 @@ impl Roster {
     /// The member at `place` was polled.
     pub(super) fn ask(&mut self, place: Place, poll: OpenPoll) {
         let Some(member) = member_at(&mut self.slots, place) else { return };
-        self.asked.push(&mut member.open, poll);
+        self.asked.push(&mut member.open, poll, place.slot);
     }
 
     /// Whether the member at `place` has not answered the poll with this nonce yet.
@@ -414,6 +414,13 @@ impl Roster {
 
     pub(super) fn by_id(&self, id: NodeId) -> Option<Place> {
         self.in_slot(self.by_id.find(&id, |slot| id_in(&self.slots, slot))?)
+    }
+
+    /// As [`Roster::by_id`], but looked for first where a poll with this nonce was sent to of late.
+    pub(super) fn by_nonce(&self, nonce: u64, id: NodeId) -> Option<Place> {
+        let near = self.in_slot(self.asked.whose(nonce));
+        let is_there = |place: &Place| self.get(*place).is_some_and(|member| member.who.id == id);
+        near.filter(is_there).or_else(|| self.by_id(id))
     }
 
     pub(super) fn by_addr(&self, addr: SocketAddr) -> Option<Place> {

@@ -52,7 +52,7 @@ impl Master {
             self.welcome(now, from, header, join, Admission::Challenged);
             return Ok(());
         }
-        let place = self.place_of(from, header);
+        let place = self.roster.by_id(header.sender).or_else(|| self.place_at(from));
         if place.is_some_and(|place| self.is_twin(place, from, header)) {
             return Err(Drop::Twin);
         }
@@ -94,16 +94,13 @@ impl Master {
         self.pending.push_back(Pending::Welcome { to, receiver, welcome });
     }
 
-    /// The sender's place: by its id, or by its address where that is all we have. What is sealed
-    /// proves an id and never an address: there it takes a place of the list that is not taken.
-    pub(super) fn place_of(&self, from: SocketAddr, header: &Header) -> Option<Place> {
-        let by_addr = || {
-            let place = self.roster.by_addr(from)?;
-            let member = self.roster.get(place)?;
-            let vacant = member.listed && (member.who.id == NodeId::UNKNOWN || member.reach == 0);
-            (vacant || !self.gate.is_keyed()).then_some(place)
-        };
-        self.roster.by_id(header.sender).or_else(by_addr)
+    /// The place of a sender that is not known by its id, where its address is all we have. What is
+    /// sealed proves an id and never an address: there it takes a place of the list that is not taken.
+    pub(super) fn place_at(&self, from: SocketAddr) -> Option<Place> {
+        let place = self.roster.by_addr(from)?;
+        let member = self.roster.get(place)?;
+        let vacant = member.listed && (member.who.id == NodeId::UNKNOWN || member.reach == 0);
+        (vacant || !self.gate.is_keyed()).then_some(place)
     }
 
     fn most_unanswered(&self) -> usize {

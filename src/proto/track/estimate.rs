@@ -1,7 +1,9 @@
 //! What a track says of its slave, and how far it may be wrong.
 
 use super::bound::{RHO_GREATEST, rho};
-use super::{HISTORY, State};
+use super::resting::Resting;
+use super::wheel::Flywheel;
+use super::{HISTORY, State, Taken, Track};
 use crate::time::{Local, Offset, Rate, Span, Time};
 
 /// Two crystals are at most so far apart, for a bound that may not rely on what was remembered.
@@ -63,6 +65,30 @@ pub(super) fn rate_bound(sigma: f64, grounds: &Grounds) -> f64 {
     let unproven = if warm { 0.0 } else { unproven.max(0.0) };
     let unseen = (QUEUES * scale / known_for.max(beat)).max(strange / beat);
     rho(sigma).max(RATE_UNPROVEN * unproven).max(unseen.min(RHO_GREATEST))
+}
+
+impl Track {
+    /// What is known for the instant `at`; nothing before the first exchange.
+    pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
+        let state = self.state.as_ref()?;
+        Some(state.estimate(&state.outlook(), at, wheel, self.second()))
+    }
+
+    /// As [`Track::estimate`], at less cost while nothing was observed since what was `taken`.
+    pub fn estimate_after(
+        &self,
+        taken: &Taken,
+        at: Time<Local>,
+        wheel: &Flywheel,
+    ) -> Option<Estimate> {
+        let state = self.state.as_ref()?;
+        let outlook = taken.outlook.unwrap_or_else(|| state.outlook());
+        Some(state.estimate(&outlook, at, wheel, self.second()))
+    }
+
+    fn second(&self) -> Option<&Resting> {
+        self.rival.as_ref().and_then(|rival| rival.opinion())
+    }
 }
 
 impl State {

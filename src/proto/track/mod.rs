@@ -276,28 +276,6 @@ impl Track {
         }
     }
 
-    /// What is known for the instant `at`; nothing before the first exchange.
-    pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
-        let state = self.state.as_ref()?;
-        Some(state.estimate(&state.outlook(), at, wheel, self.second()))
-    }
-
-    /// As [`Track::estimate`], at less cost while nothing was observed since what was `taken`.
-    pub fn estimate_after(
-        &self,
-        taken: &Taken,
-        at: Time<Local>,
-        wheel: &Flywheel,
-    ) -> Option<Estimate> {
-        let state = self.state.as_ref()?;
-        let outlook = taken.outlook.unwrap_or_else(|| state.outlook());
-        Some(state.estimate(&outlook, at, wheel, self.second()))
-    }
-
-    fn second(&self) -> Option<&Resting> {
-        self.rival.as_ref().and_then(|rival| rival.opinion())
-    }
-
     /// Begins, after `before` anew.
     fn start(
         &mut self,
