@@ -38,6 +38,8 @@ const RINGS: usize = 4;
 const FINEST: u32 = 16;
 /// The end of a list.
 const NONE: u32 = u32::MAX;
+/// So many entries are fetched at once.
+const LOT: usize = 32;
 /// Entries of a chunk: with the link they fill four cache lines.
 const CHUNK: usize = 10;
 
@@ -229,12 +231,28 @@ impl Agenda {
         }
     }
 
-    /// The earliest entry, if it has come.
-    pub(super) fn next(&mut self, now: Time<Local>) -> Option<(Time<Local>, Due)> {
-        while self.present.is_empty() {
-            let (at, _) = self.first().filter(|(at, _)| *at <= now)?;
+    /// Fetches what is due, [`LOT`] entries or a few more, if all that was fetched is served; says
+    /// whether it did.
+    pub(super) fn fetch(&mut self, now: Time<Local>) -> bool {
+        if !self.present.is_empty() {
+            return false;
+        }
+        while self.present.len() < LOT {
+            let Some((at, _)) = self.first().filter(|(at, _)| *at <= now) else { break };
             self.advance(bucket_of(at));
         }
+        self.present.make_contiguous().sort_unstable();
+        !self.present.is_empty()
+    }
+
+    /// Whose turn it is by what was fetched.
+    pub(super) fn fetched(&self) -> impl Iterator<Item = Place> {
+        self.present.iter().filter(|entry| entry.reason != Reason::Tick).map(|entry| entry.place)
+    }
+
+    /// The earliest entry, if it has come.
+    pub(super) fn next(&mut self, now: Time<Local>) -> Option<(Time<Local>, Due)> {
+        self.fetch(now);
         if self.present.front()?.at > now {
             return None;
         }
@@ -268,7 +286,7 @@ impl Agenda {
         bucket >> (DIGITS * index as u32)
     }
 
-    /// Makes `bucket`, before which nothing is due, the present one.
+    /// Makes `bucket`, before which nothing is due but what was fetched, the present one.
     fn advance(&mut self, bucket: i64) {
         self.at = bucket;
         // From the coarsest down: what lies in the same bucket of a coarse ring spreads over the
@@ -279,7 +297,6 @@ impl Agenda {
                 self.spread(index, slot);
             }
         }
-        self.present.make_contiguous().sort_unstable();
     }
 
     /// Places what lies in a bucket again.

@@ -336,6 +336,9 @@ impl Master {
         if self.give_up(now) {
             return true;
         }
+        if self.agenda.fetch(now) {
+            self.roster.touch(self.agenda.fetched());
+        }
         let Some((at, due)) = self.agenda.next(now) else { return false };
         match due {
             Due::Tick => self.tick(now),
