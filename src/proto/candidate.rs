@@ -402,6 +402,10 @@ impl Core for Candidate {
         self.outer().deadline().into_iter().chain(self.election.deadline()).min()
     }
 
+    fn foresee(&self, datagrams: &mut dyn Iterator<Item = &[u8]>) {
+        self.outer().foresee(datagrams);
+    }
+
     fn is_patient(&self) -> bool {
         self.outer().is_patient()
     }

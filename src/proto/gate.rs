@@ -222,6 +222,16 @@ impl Gate {
         self.peers.prove(now, from, header, self.sealer.is_keyed(), near)
     }
 
+    /// A word of what is known of a node, which brings it near.
+    pub(super) fn touch(&self, id: NodeId) -> u64 {
+        self.peers.touch(id)
+    }
+
+    /// The same, where its seat is known.
+    pub(super) fn touch_at(&self, seat: Seat) -> u64 {
+        self.peers.touch_at(seat)
+    }
+
     /// What a joiner has to echo.
     pub(super) fn challenge(&self, now: Time<Local>, to: SocketAddr, header: &Header) -> u64 {
         self.cookies.make(now, to, header)

@@ -108,6 +108,12 @@ pub trait Core {
     /// When to call [`Core::poll`] next if nothing else happens before; `None`: never.
     fn deadline(&self) -> Option<Time<Local>>;
 
+    /// Tells which datagrams will be handed over next, so that memory which they need can be read
+    /// together. Nothing changes by that.
+    fn foresee(&self, datagrams: &mut dyn Iterator<Item = &[u8]>) {
+        let _ = datagrams;
+    }
+
     /// Whether it answers nothing that comes with something that must leave at once: where the kernel
     /// stamps datagrams it may be handed them some milliseconds later.
     fn is_patient(&self) -> bool {

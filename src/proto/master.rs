@@ -7,6 +7,7 @@
 mod census;
 mod court;
 mod exchanges;
+mod foresight;
 mod membership;
 mod pace;
 mod relay;
@@ -337,7 +338,7 @@ impl Master {
             return true;
         }
         if self.agenda.fetch(now) {
-            self.roster.touch(self.agenda.fetched());
+            self.foresee_polls();
         }
         let Some((at, due)) = self.agenda.next(now) else { return false };
         match due {
@@ -410,6 +411,10 @@ impl Core for Master {
         }
         let deadlines = [self.agenda.deadline(), self.closing.deadline(), self.steering.deadline()];
         deadlines.into_iter().flatten().min()
+    }
+
+    fn foresee(&self, datagrams: &mut dyn Iterator<Item = &[u8]>) {
+        self.foresee_replies(datagrams);
     }
 
     /// The second of two polls follows upon the answer to the first at once; of single ones none does.

@@ -361,17 +361,6 @@ impl Roster {
         member_at(&mut self.slots, place)
     }
 
-    /// Reads what a poll of these needs and does nothing with it. One after the other each would be waited
-    /// for; memory brings many at a time.
-    pub(super) fn touch(&self, places: impl Iterator<Item = Place>) {
-        let slots = places.filter_map(|place| self.slots.get(place.slot as usize));
-        let read = |slot: &Slot| {
-            let member = slot.member.as_ref();
-            member.map_or(0, |m| slot.generation ^ m.boot.0 ^ u32::from(m.who.addr.port()))
-        };
-        std::hint::black_box(slots.map(read).fold(0, std::ops::BitXor::bitxor));
-    }
-
     /// Polls that wait for their replies.
     pub(super) fn open(&self) -> usize {
         self.asked.len()
@@ -429,9 +418,13 @@ impl Roster {
 
     /// As [`Roster::by_id`], but looked for first where a poll with this nonce was sent to of late.
     pub(super) fn by_nonce(&self, nonce: u64, id: NodeId) -> Option<Place> {
-        let near = self.in_slot(self.asked.whose(nonce));
         let is_there = |place: &Place| self.get(*place).is_some_and(|member| member.who.id == id);
-        near.filter(is_there).or_else(|| self.by_id(id))
+        self.near(nonce).filter(is_there).or_else(|| self.by_id(id))
+    }
+
+    /// Where a poll with this nonce was probably sent to, if it was sent of late.
+    pub(super) fn near(&self, nonce: u64) -> Option<Place> {
+        self.in_slot(self.asked.whose(nonce))
     }
 
     pub(super) fn by_addr(&self, addr: SocketAddr) -> Option<Place> {

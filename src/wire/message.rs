@@ -3,9 +3,12 @@
 use super::field::{Reader, Writer};
 use super::reject::Reject;
 use super::{
-    Adjust, Announce, BODY_LEN, Buffer, Claim, Entry, Grant, Header, Join, LEN, Leave, Poll, Reply,
-    TRAILER_LEN, Voice, Welcome, header,
+    Adjust, Announce, BODY_LEN, Buffer, Claim, Entry, Grant, Header, Join, LEN, Leave, NodeId,
+    Poll, Reply, TRAILER_LEN, Voice, Welcome, header,
 };
+
+/// The kind of a reply.
+const REPLY: u8 = 5;
 
 /// The messages, by duty. The field layouts are with each type.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +42,7 @@ impl Message {
             Message::Welcome(_) => 2,
             Message::Leave(_) => 3,
             Message::Poll(_) => 4,
-            Message::Reply(_) => 5,
+            Message::Reply(_) => REPLY,
             Message::Adjust(_) => 6,
             Message::Announce(_) => 7,
             Message::Claim(_) => 8,
@@ -106,6 +109,16 @@ impl Datagram {
         Header::decode(head).map(|(header, _)| (header, bytes))
     }
 
+    /// Sender and nonce of what looks like a reply. Neither seal nor fields were checked: they are good
+    /// for guesses alone.
+    pub fn glance(bytes: &[u8]) -> Option<(NodeId, u64)> {
+        let bytes: &Buffer = bytes.try_into().ok()?;
+        let (head, rest) = bytes.split_first_chunk::<{ header::LEN }>()?;
+        let (header, kind) = Header::decode(head).ok()?;
+        let body = rest.first_chunk::<BODY_LEN>().filter(|_| kind == REPLY)?;
+        Some((header.sender, Reader::new(body).u64()))
+    }
+
     /// Reads a datagram, but for its seal.
     ///
     /// # Errors
@@ -122,7 +135,7 @@ impl Datagram {
             2 => Message::Welcome(Welcome::decode(reader)?),
             3 => Message::Leave(Leave::decode(reader)?),
             4 => Message::Poll(Poll::decode(reader)?),
-            5 => Message::Reply(Reply::decode(reader)?),
+            REPLY => Message::Reply(Reply::decode(reader)?),
             6 => Message::Adjust(Adjust::decode(reader)?),
             7 => Message::Announce(Announce::decode(reader)?),
             8 => Message::Claim(Claim::decode(reader)?),

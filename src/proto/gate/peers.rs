@@ -90,6 +90,14 @@ impl Peers {
         if is_there { Some(near.0) } else { self.seat_of(id) }
     }
 
+    pub(super) fn touch(&self, id: NodeId) -> u64 {
+        self.seat_of(id).map_or(0, |seat| self.touch_at(Seat(seat)))
+    }
+
+    pub(super) fn touch_at(&self, seat: Seat) -> u64 {
+        self.peers.get(seat.0 as usize).map_or(0, |peer| u64::from(peer.boot.0))
+    }
+
     fn seat_of(&self, id: NodeId) -> Option<u32> {
         self.by_id.find(&id, |seat| self.peers[seat as usize].id)
     }

@@ -101,6 +101,13 @@ pub(super) struct Resting {
 }
 
 impl Resting {
+    /// A word of each of its lines.
+    pub(super) fn touch(&self) -> u64 {
+        let roots = self.roots.iter().step_by(2).fold(0, |word, root| word ^ root.touch());
+        let rest = roots ^ self.score[0].to_bits() ^ self.apart[0][0].to_bits();
+        self.mean[0].to_bits() ^ u64::from(rest)
+    }
+
     pub(super) fn wake(&self) -> Bank {
         let mut filters = [Filter { mean: self.mean, cov: [0.0; 6] }; FILTERS];
         for (filter, apart) in filters[1..].iter_mut().zip(self.apart) {

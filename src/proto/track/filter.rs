@@ -130,6 +130,11 @@ impl Filter {
 pub(super) struct Root([f32; 6]);
 
 impl Root {
+    /// A word of it.
+    pub(super) fn touch(&self) -> u32 {
+        self.0[0].to_bits()
+    }
+
     /// Of xx, xy, xD, yy, yD, DD. What rounding has made negative becomes nil.
     pub(super) fn of(cov: &[f64; 6]) -> Self {
         let [xx, xy, xd, yy, yd, dd] = *cov;

@@ -56,6 +56,11 @@ pub(super) struct Resting {
 }
 
 impl Resting {
+    /// A word of it.
+    pub(super) fn touch(&self) -> u32 {
+        self.weight.to_bits()
+    }
+
     pub(super) fn wake(&self) -> Law {
         let share = f64::from(self.share);
         Law {

@@ -208,6 +208,11 @@ impl Track {
         Self { prior_rate: prior_rate.into(), ..Self::default() }
     }
 
+    /// A word of each of its lines, which brings them near.
+    pub(super) fn touch(&self) -> u64 {
+        self.state.as_ref().map_or(0, Resting::touch)
+    }
+
     /// Takes an exchange in. Exchanges come in the order of their polls; one that is older than
     /// the newest is used as if it were no older.
     pub fn observe(&mut self, exchange: &Exchange, wheel: &mut Flywheel) -> Taken {

@@ -92,6 +92,12 @@ impl Resting {
         }
     }
 
+    /// A word of each of its lines.
+    pub(super) fn touch(&self) -> u64 {
+        let beyond = self.laws[1].touch() ^ self.astray as u32 ^ self.mean_round_trip.to_bits();
+        self.bank.touch() ^ self.at.as_nanos() as u64 ^ u64::from(beyond)
+    }
+
     /// What its filters say, all together.
     pub(super) fn outlook(&self) -> Outlook {
         self.bank.wake().outlook()
