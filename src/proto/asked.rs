@@ -65,8 +65,8 @@ impl Asked {
         self.waiting
     }
 
-    /// Adds a poll to the list of whoever has `slot`.
-    pub(super) fn push(&mut self, head: &mut Head, poll: OpenPoll, slot: u32) {
+    /// Adds a poll to the list of whoever has `slot`, and says by which number it is found while it waits.
+    pub(super) fn push(&mut self, head: &mut Head, poll: OpenPoll, slot: u32) -> u32 {
         self.waiting += 1;
         self.lately[poll.nonce as usize % LATELY] = slot;
         let OpenPoll { nonce, t1: Stamp { at: t1, source }, index } = poll;
@@ -83,6 +83,7 @@ impl Asked {
                 *head = Head((self.nodes.len() - 1) as u32);
             }
         }
+        head.0
     }
 
     /// The slot that a poll with this nonce probably went to, if it was sent of late.
@@ -97,15 +98,11 @@ impl Asked {
         nodes.map(|node| node.nonce)
     }
 
-    /// The first poll of a list whose nonce ends with `tail` left at `t1`.
-    pub(super) fn stamp(&mut self, head: Head, tail: u32, t1: Stamp<Local>) {
-        let mut at = head;
-        while let Some(node) = self.nodes.get_mut(at.0 as usize) {
-            if node.nonce as u32 == tail {
-                (node.t1, node.source) = (t1.at, t1.source);
-                return;
-            }
-            at = node.next;
+    /// The poll with this number left at `t1`, if it still waits: its nonce ends with `tail`.
+    pub(super) fn stamp(&mut self, number: u32, tail: u32, t1: Stamp<Local>) {
+        let node = self.nodes.get_mut(number as usize);
+        if let Some(node) = node.filter(|node| node.nonce as u32 == tail) {
+            (node.t1, node.source) = (t1.at, t1.source);
         }
     }
 
@@ -156,21 +153,25 @@ mod tests {
         let mut asked = Asked::new();
         let mut heads = [Head::EMPTY; 3];
         for nonce in 0..12 {
-            asked.push(&mut heads[nonce as usize % 3], poll(nonce), nonce as u32 % 3);
+            let number = asked.push(&mut heads[nonce as usize % 3], poll(nonce), nonce as u32 % 3);
+            assert_eq!(u64::from(number), nonce);
         }
         assert_eq!(asked.take(&mut heads[0], 6).map(|poll| poll.nonce), Some(6));
         assert!(asked.take(&mut heads[0], 6).is_none(), "it is gone");
         assert!(asked.take(&mut heads[0], 7).is_none(), "it is another's");
         let exact = Stamp { at: Time::from_nanos(5), source: Source::Kernel };
-        asked.stamp(heads[1], 4, exact);
-        asked.stamp(heads[1], 5, exact);
+        asked.stamp(4, 4, exact);
+        asked.stamp(5, 4, exact);
+        asked.stamp(99, 4, exact);
         assert_eq!(asked.take(&mut heads[1], 4).map(|poll| poll.t1), Some(exact));
         assert_ne!(asked.take(&mut heads[2], 5).map(|poll| poll.t1), Some(exact), "another's");
         asked.clear(&mut heads[2]);
         let left = heads.map(|head| nonces(&asked, head));
         assert_eq!(left, [vec![0, 3, 9], vec![1, 7, 10], vec![]]);
         assert_eq!(asked.len(), 6);
-        (20..26).for_each(|nonce| asked.push(&mut heads[2], poll(nonce), 2));
+        for nonce in 20..26 {
+            asked.push(&mut heads[2], poll(nonce), 2);
+        }
         assert_eq!((asked.nodes.len(), asked.len()), (12, 12), "what was free is used again");
         assert_eq!(nonces(&asked, heads[2]), [20, 21, 22, 23, 24, 25]);
         assert_eq!(nonces(&asked, heads[0]), [0, 3, 9]);
@@ -180,7 +181,9 @@ mod tests {
     fn the_newest_polls_are_known_by_their_nonces() {
         let mut asked = Asked::new();
         let mut head = Head::EMPTY;
-        (0..5_000).for_each(|nonce| asked.push(&mut head, poll(nonce), nonce as u32));
+        for nonce in 0..5_000 {
+            asked.push(&mut head, poll(nonce), nonce as u32);
+        }
         assert_eq!((asked.whose(4_999), asked.whose(1_000)), (4_999, 1_000));
         assert_eq!(asked.whose(5), 4_101, "a newer one that ends alike");
     }

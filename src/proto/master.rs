@@ -317,11 +317,11 @@ impl Master {
         let nonce = self.rng.next_u64();
         let member = self.roster.get(place)?;
         let (to, receiver) = (member.who.addr, member.receiver());
-        self.roster.ask(place, OpenPoll { nonce, t1: Stamp::daemon(now), index });
+        let number = self.roster.ask(place, OpenPoll { nonce, t1: Stamp::daemon(now), index })?;
         let poll = Poll { nonce, round: self.round, index, burst };
         self.send(to, receiver, Message::Poll(poll), buffer);
-        // The token never leaves this machine; it names the slot, so that nothing is searched.
-        let token = Token(u64::from(place.slot) << 32 | u64::from(nonce as u32));
+        // The token never leaves this machine; it names the poll, so that nothing is searched.
+        let token = Token(u64::from(number) << 32 | u64::from(nonce as u32));
         Some(Output::Send { to, token: Some(token) })
     }
 

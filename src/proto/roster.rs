@@ -366,10 +366,10 @@ impl Roster {
         self.asked.len()
     }
 
-    /// The member at `place` was polled.
-    pub(super) fn ask(&mut self, place: Place, poll: OpenPoll) {
-        let Some(member) = member_at(&mut self.slots, place) else { return };
-        self.asked.push(&mut member.open, poll, place.slot);
+    /// The member at `place` was polled. Gives the number that [`Roster::stamp`] asks for.
+    pub(super) fn ask(&mut self, place: Place, poll: OpenPoll) -> Option<u32> {
+        let member = member_at(&mut self.slots, place)?;
+        Some(self.asked.push(&mut member.open, poll, place.slot))
     }
 
     /// Whether the member at `place` has not answered the poll with this nonce yet.
@@ -384,12 +384,9 @@ impl Roster {
         self.asked.take(&mut member.open, nonce)
     }
 
-    /// Whoever has `slot` was polled at `at`, to be exact, with a nonce that ends with `tail`.
-    pub(super) fn stamp(&mut self, slot: u32, tail: u32, at: Stamp<Local>) {
-        let member = self.slots.get(slot as usize).and_then(|slot| slot.member.as_ref());
-        if let Some(open) = member.map(|member| member.open) {
-            self.asked.stamp(open, tail, at);
-        }
+    /// The poll with this number, whose nonce ends with `tail`, left at `at`, to be exact.
+    pub(super) fn stamp(&mut self, number: u32, tail: u32, at: Stamp<Local>) {
+        self.asked.stamp(number, tail, at);
     }
 
     /// A slot of the member at `place` begins: what was not answered before will not be.
