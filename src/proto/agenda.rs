@@ -121,12 +121,10 @@ impl Pool {
         }
     }
 
-    /// Frees a chunk, and tells what was in it.
-    fn give_back(&mut self, this: u32) -> Chunk {
-        let chunk = &mut self.chunks[this as usize];
-        let was = *chunk;
-        chunk.next = std::mem::replace(&mut self.free, this);
-        was
+    /// Frees a chunk, and gives the next of its bucket.
+    fn give_back(&mut self, this: u32) -> u32 {
+        let free = std::mem::replace(&mut self.free, this);
+        std::mem::replace(&mut self.chunks[this as usize].next, free)
     }
 }
 
@@ -304,11 +302,10 @@ impl Agenda {
         let Bucket { mut head, held, .. } = self.rings[index].take(slot);
         let mut held = held as usize;
         while head != NONE {
-            let chunk = self.pool.give_back(head);
-            for entry in &chunk.entries[..held] {
-                self.place(*entry);
+            for index in 0..held {
+                self.place(self.pool.chunks[head as usize].entries[index]);
             }
-            (head, held) = (chunk.next, CHUNK);
+            (head, held) = (self.pool.give_back(head), CHUNK);
         }
     }
 
