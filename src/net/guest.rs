@@ -50,6 +50,12 @@ pub trait Guest {
     /// Something happened in the core.
     fn event(&mut self, moment: &Moment, event: &Event);
 
+    /// Tells which events come next, so that memory which they need can be read together: one after the
+    /// other each would wait for its own.
+    fn foresee(&self, events: &[(Moment, Event)]) {
+        let _ = events;
+    }
+
     /// Whether a piece of work waits that needs no announcement.
     fn waits(&self) -> bool;
 

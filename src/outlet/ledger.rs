@@ -100,6 +100,11 @@ impl Ledger {
         self.members.get(id)
     }
 
+    /// A word of the memory that taking note of this many slots needs, which brings it near.
+    pub(super) fn touch(&self, slots: usize) -> u64 {
+        self.members.touch(slots)
+    }
+
     /// Takes note of an event.
     pub fn note(&mut self, at: Time<Local>, event: &Event) {
         if let Some((warning, text)) = (self.teller)(event) {

@@ -72,9 +72,6 @@ fn exchanges(slot: &Slot) -> u64 {
 struct Row {
     id: NodeId,
     tally: Tally,
-    /// Whose slot was over next after this one's. Slots come in the same order each round, so that
-    /// nearly nobody need be looked up.
-    then: u32,
 }
 
 /// The tallies of all members.
@@ -82,6 +79,9 @@ struct Row {
 pub(super) struct Tallies {
     seats: HashMap<NodeId, u32>,
     rows: Vec<Row>,
+    /// Whose slot was over next after that of the row in the same seat. Slots come in the same order each
+    /// round, so that nearly nobody need be looked up.
+    then: Vec<u32>,
     /// So many of them are wide.
     windows: usize,
     /// Whose slot was over last.
@@ -109,7 +109,7 @@ impl Tallies {
 
     /// Takes note of a slot that is over.
     pub(super) fn close(&mut self, at: Time<Local>, slot: &Slot) {
-        let likely = self.rows.get(self.last as usize).map_or(0, |row| row.then);
+        let likely = self.after(self.last);
         let is_there = self.rows.get(likely as usize).is_some_and(|row| row.id == slot.id);
         let seat = if is_there { Some(likely) } else { self.look_up(slot) };
         if let Some(seat) = seat {
@@ -118,14 +118,27 @@ impl Tallies {
         }
     }
 
+    /// A word of each row that the next `slots` are probably counted in, which brings them near.
+    pub(super) fn touch(&self, slots: usize) -> u64 {
+        let seats =
+            std::iter::successors(Some(self.after(self.last)), |seat| Some(self.after(*seat)));
+        let row =
+            |seat: u32| self.rows.get(seat as usize).map_or(0, |row| row.id.0 ^ row.tally.polled);
+        seats.take(slots).map(row).fold(0, |word, of| word ^ of)
+    }
+
+    fn after(&self, seat: u32) -> u32 {
+        self.then.get(seat as usize).copied().unwrap_or(0)
+    }
+
     /// The seat of a member whose turn it was not thought to be.
     #[cold]
     fn look_up(&mut self, slot: &Slot) -> Option<u32> {
         // What was exchanged with a member before it is counted is not made up for.
         let known = self.seats.get(&slot.id).copied();
         let seat = known.or_else(|| self.seat(slot.id, exchanges(slot)))?;
-        if let Some(row) = self.rows.get_mut(self.last as usize) {
-            row.then = seat;
+        if let Some(then) = self.then.get_mut(self.last as usize) {
+            *then = seat;
         }
         Some(seat)
     }
@@ -138,7 +151,8 @@ impl Tallies {
         let wide = self.windows < MOST_WINDOWS;
         self.windows += usize::from(wide);
         let seat = self.rows.len() as u32;
-        self.rows.push(Row { id, tally: Tally { wide, counted, ..Tally::default() }, then: 0 });
+        self.rows.push(Row { id, tally: Tally { wide, counted, ..Tally::default() } });
+        self.then.push(0);
         self.seats.insert(id, seat);
         Some(seat)
     }
@@ -146,6 +160,7 @@ impl Tallies {
     pub(super) fn forget(&mut self, id: NodeId) {
         let Some(seat) = self.seats.remove(&id) else { return };
         let row = self.rows.swap_remove(seat as usize);
+        self.then.swap_remove(seat as usize);
         self.windows -= usize::from(row.tally.wide);
         if let Some(moved) = self.rows.get(seat as usize) {
             self.seats.insert(moved.id, seat);

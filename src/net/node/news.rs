@@ -21,6 +21,7 @@ impl<C: Core, K: Clock> Node<C, K> {
             observer.event(moment, event);
         }
         if let Some(guest) = &mut self.guest {
+            guest.foresee(&self.untold);
             for (moment, event) in &self.untold {
                 guest.event(moment, event);
             }
