@@ -242,6 +242,8 @@ impl Track {
         }
         if !young {
             self.warm = None;
+            // One that came last when it was young would keep all that follow out.
+            state.rival = 0;
         }
         if silent > STALE {
             let (rate, variance) = (state.bank.blend().mean[1], state.bank.blend().cov[3]);

@@ -103,6 +103,18 @@ fn a_storm_from_the_first_packet_on_makes_no_track_surer_than_it_is_right() {
 }
 
 #[test]
+fn however_old_a_track_is_when_a_storm_ends_it_hears_the_calm() {
+    for exchanges in 1..=HISTORY + 8 {
+        let storm = (f64::from(exchanges) / PACE, Weather::Swept(4e-3));
+        let (error, sigma, bound) = run(0, &[storm, (30.0, Weather::Calm)]).pop().unwrap();
+        assert!(
+            error.abs() < 20e-6 && sigma < 50e-6 && bound < 1e-3,
+            "after {exchanges} exchanges: {error:e} ± {sigma:e}, at most {bound:e}"
+        );
+    }
+}
+
+#[test]
 fn noise_of_the_stamps_is_forgotten_once_it_is_over() {
     let mut astray = Vec::new();
     for seed in 0..100 {
