@@ -212,6 +212,43 @@ fn the_second_poll_of_a_pair_leaves_once_the_first_is_answered() {
     assert_eq!(lost, [0, 2_000_000, 4_000_000, 4_100_000], "it does not wait for ever");
 }
 
+/// How many tenths of a millisecond after a slave's last reply its delta leaves, where that reply comes
+/// through and where it does not.
+fn delta_after(burst: u8) -> [usize; 2] {
+    let mut table = Table::with(&[10], |settings| settings.burst = burst);
+    table.run(Span::from_secs(5));
+    [false, true].map(|loses| {
+        let (replies, now) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        let (last, delta) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        for tenth in 0..10_000 {
+            now.set(tenth);
+            table.run_with(Span::from_micros(100), &|_, _, bytes| match Datagram::decode(bytes) {
+                Ok(Datagram { message: Message::Reply(_), .. }) => {
+                    replies.set(replies.get() + 1);
+                    last.set(now.get());
+                    !loses || replies.get() < burst
+                }
+                Ok(Datagram { message: Message::Adjust(_), .. }) => {
+                    delta.set(now.get());
+                    true
+                }
+                _ => true,
+            });
+        }
+        assert_eq!(replies.get(), burst, "a slot a second");
+        delta.get() - last.get()
+    })
+}
+
+#[test]
+fn a_delta_leaves_with_the_last_reply_and_waits_for_a_lost_one() {
+    let [single, lost] = delta_after(1);
+    assert!(single <= 1 && (99..=101).contains(&lost), "{single}, {lost} tenths of a millisecond");
+    // The fourth poll of a burst had its moment two milliseconds after the third.
+    let [fourth, lost] = delta_after(4);
+    assert!(fourth <= 20 && (99..=120).contains(&lost), "{fourth}, {lost} tenths of a millisecond");
+}
+
 #[test]
 fn lost_replies_are_coasted_over_and_a_long_silence_is_said_once() {
     let mut table = Table::new(&[10, -10, 20]);
