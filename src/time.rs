@@ -377,15 +377,15 @@ impl Rate {
     pub fn gain_over(self, elapsed: Offset) -> Offset {
         let whole = self.0 as i64;
         let rest = elapsed.0 as f64 * (self.0 - whole as f64) / NANOS_PER_SEC;
-        // What goes into 64 bits is nearly always enough, and quicker.
-        if let Some(exact) = elapsed.0.checked_mul(whole) {
-            let nanos = exact as f64 / NANOS_PER_SEC + rest;
-            if nanos.abs() < (1i64 << 52) as f64 {
-                return Offset(nearest(nanos));
-            }
+        let wide = || i128::from(elapsed.0) * i128::from(whole);
+        // Nearly always 64 bits are enough, and quicker.
+        let exact =
+            elapsed.0.checked_mul(whole).map_or_else(|| wide() as f64, |exact| exact as f64);
+        let nanos = exact / NANOS_PER_SEC + rest;
+        if nanos.abs() < (1i64 << 52) as f64 {
+            return Offset(nearest(nanos));
         }
-        let exact = elapsed.0 as i128 * i128::from(whole) / 1_000_000_000;
-        let exact = exact.clamp(i64::MIN as i128, i64::MAX as i128) as i64;
+        let exact = (wide() / 1_000_000_000).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         Offset(exact.saturating_add(nearest(rest)))
     }
 
