@@ -133,10 +133,7 @@ impl Master {
         taken: Option<&Taken>,
     ) -> Option<Estimate> {
         let member = self.roster.get(place)?;
-        let estimate = match taken {
-            Some(taken) => member.track.estimate_after(taken, now, &self.wheel),
-            None => member.track.estimate(now, &self.wheel),
-        };
+        let estimate = member.track.estimate_after(taken, now, &self.wheel);
         let cluster_rate = self.ensemble.cluster().map_or(Rate::ZERO, |map| map.rate);
         let slot = Slot {
             id: member.who.id,

@@ -1,7 +1,6 @@
 //! What a track says of its slave, and how far it may be wrong.
 
 use super::bound::{RHO_GREATEST, rho};
-use super::resting::Resting;
 use super::wheel::Flywheel;
 use super::{HISTORY, State, Taken, Track};
 use crate::time::{Local, Offset, Rate, Span, Time};
@@ -70,24 +69,20 @@ pub(super) fn rate_bound(sigma: f64, grounds: &Grounds) -> f64 {
 impl Track {
     /// What is known for the instant `at`; nothing before the first exchange.
     pub fn estimate(&self, at: Time<Local>, wheel: &Flywheel) -> Option<Estimate> {
-        let state = self.state.as_ref()?;
-        Some(state.estimate(&state.outlook(), at, wheel, self.second()))
+        self.estimate_after(None, at, wheel)
     }
 
-    /// As [`Track::estimate`], at less cost while nothing was observed since what was `taken`.
+    /// As [`Track::estimate`]; where nothing was observed since what was `taken`, at less cost.
     pub fn estimate_after(
         &self,
-        taken: &Taken,
+        taken: Option<&Taken>,
         at: Time<Local>,
         wheel: &Flywheel,
     ) -> Option<Estimate> {
         let state = self.state.as_ref()?;
-        let outlook = taken.outlook.unwrap_or_else(|| state.outlook());
-        Some(state.estimate(&outlook, at, wheel, self.second()))
-    }
-
-    fn second(&self) -> Option<&Resting> {
-        self.rival.as_ref().and_then(|rival| rival.opinion())
+        let outlook = taken.and_then(|taken| taken.outlook).unwrap_or_else(|| state.outlook());
+        let second = self.rival.as_ref().and_then(|rival| rival.opinion());
+        Some(state.estimate(&outlook, at, wheel, second))
     }
 }
 
