@@ -248,9 +248,8 @@ impl Agenda {
         self.present.iter().filter(|entry| entry.reason != Reason::Tick).map(|entry| entry.place)
     }
 
-    /// The earliest entry, if it has come.
+    /// The earliest entry of those that were fetched, if it has come.
     pub(super) fn next(&mut self, now: Time<Local>) -> Option<(Time<Local>, Due)> {
-        self.fetch(now);
         if self.present.front()?.at > now {
             return None;
         }
@@ -344,6 +343,11 @@ mod tests {
         Due::Poll { place: Place { slot, generation: 1 }, index: 0 }
     }
 
+    fn next(wheel: &mut Agenda, now: Time<Local>) -> Option<(Time<Local>, Due)> {
+        wheel.fetch(now);
+        wheel.next(now)
+    }
+
     fn whose(due: Due) -> u32 {
         match due {
             Due::Poll { place, .. } => place.slot,
@@ -404,7 +408,7 @@ mod tests {
                         now = at(now.as_nanos() + time);
                         loop {
                             let expected = list.next(now);
-                            let got = wheel.next(now).map(|(at, due)| (at, whose(due)));
+                            let got = next(&mut wheel, now).map(|(at, due)| (at, whose(due)));
                             prop_assert_eq!(got, expected);
                             if got.is_none() {
                                 break;
@@ -438,16 +442,16 @@ mod tests {
         for round in 0..50i64 {
             let now = at(round * 1_000_000_000 + 999_999_999);
             for _ in 0..1_000 {
-                let (when, due) = wheel.next(now).unwrap();
+                let (when, due) = next(&mut wheel, now).unwrap();
                 wheel.add(at(when.as_nanos() + 1_000_000_000), due);
             }
-            assert_eq!(wheel.next(now), None);
+            assert_eq!(next(&mut wheel, now), None);
             if round == 9 {
                 grown = wheel.pool.chunks.len();
             }
         }
         assert_eq!(wheel.pool.chunks.len(), grown);
-        while wheel.next(at(i64::MAX)).is_some() {}
+        while next(&mut wheel, at(i64::MAX)).is_some() {}
         assert_eq!(free(&wheel.pool), grown, "none is lost");
         assert!(grown < 1_000 / CHUNK + BUCKETS, "{grown}");
     }
