@@ -10,10 +10,11 @@
 use std::cell::OnceCell;
 
 use super::Source;
-use super::filter::{Filter, Root, Way};
+use super::elementary::{exp, greater};
+use super::filter::Filter;
+use super::flock::{self, FILTERS, Flock, Row, Seen, product};
 use super::law::Mixture;
 
-const FILTERS: usize = 6;
 /// Ratio of neighbouring q, and of neighbouring φ.
 const Q_STEP: f64 = 10.0;
 const PHI_STEP: f64 = 4.0;
@@ -46,6 +47,10 @@ const WORST: f64 = -10.0;
 
 /// Where the filters sit round the centre: (steps of q, steps of φ).
 const PLACES: [(i32, i32); FILTERS] = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (0, 0)];
+/// So many times the centre's q and φ are theirs.
+const QS_BESIDE: Row = [1.0, Q_STEP, 1.0 / Q_STEP, 1.0, 1.0, 1.0];
+const PHIS: Row = [1.0, 1.0, 1.0, PHI_STEP, 1.0 / PHI_STEP, 1.0];
+const SQUARED_PHIS: Row = [1.0, 1.0, 1.0, PHI_STEP * PHI_STEP, 1.0 / (PHI_STEP * PHI_STEP), 1.0];
 /// The one that takes the floor to be restless where the centre does not, and the other way round.
 const OTHER_FLOOR: usize = 5;
 /// It falls no further behind: paths turn restless from one second to the next, and by then it may be
@@ -56,18 +61,6 @@ const NOISIER: usize = 3;
 const SHUT_OUT: f64 = -30.0;
 /// Who sits opposite.
 const OPPOSITE: [usize; FILTERS] = [0, 2, 1, 4, 3, OTHER_FLOOR];
-
-/// What was observed of one way.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    pub(super) way: Way,
-    /// The difference of the stamps, seconds on the base of the track.
-    pub(super) z: f64,
-    /// From the middle of the exchange, seconds.
-    pub(super) lag: f64,
-    /// The variance of what is not in the state, s².
-    pub(super) others: f64,
-}
 
 /// What the filters say together of the time to come: offset and rate, their variances, and the noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,15 +77,10 @@ pub(super) struct Outlook {
     pub(super) strange: f64,
 }
 
-/// The bank at rest: what lives from one exchange to the next, in half of the room. What is kept in
-/// single precision is a difference or a root.
+/// The bank at rest: what lives from one exchange to the next, in half of the room.
 #[derive(Debug, Clone)]
 pub(super) struct Resting {
-    /// Of the filter in the centre.
-    mean: [f64; 3],
-    /// The other means, minus that.
-    apart: [[f32; 3]; FILTERS - 1],
-    roots: [Root; FILTERS],
+    flock: flock::Resting,
     score: [f32; FILTERS],
     stamps: Source,
     q: u8,
@@ -103,42 +91,35 @@ pub(super) struct Resting {
 impl Resting {
     /// A word of each of its lines.
     pub(super) fn touch(&self) -> u64 {
-        let roots = self.roots.iter().step_by(2).fold(0, |word, root| word ^ root.touch());
-        let rest = roots ^ self.score[0].to_bits() ^ self.apart[0][0].to_bits();
-        self.mean[0].to_bits() ^ u64::from(rest)
+        self.flock.touch() ^ u64::from(self.score[0].to_bits())
     }
 
     pub(super) fn wake(&self) -> Bank {
-        let mut filters = [Filter { mean: self.mean, cov: [0.0; 6] }; FILTERS];
-        for (filter, apart) in filters[1..].iter_mut().zip(self.apart) {
-            for (mean, apart) in filter.mean.iter_mut().zip(apart) {
-                *mean += f64::from(apart);
-            }
-        }
-        for (filter, root) in filters.iter_mut().zip(&self.roots) {
-            filter.cov = root.squared();
-        }
-        let score = self.score.map(f64::from);
-        Bank {
-            filters,
-            score,
-            weight: weights(&score),
+        let mut bank = Bank {
+            flock: self.flock.wake(),
+            score: self.score.map(f64::from),
+            weight: [0.0; FILTERS],
+            noise: 0.0,
             q: self.q,
             phi: self.phi,
             restless: self.restless,
             stamps: self.stamps,
             blend: OnceCell::new(),
             fit: 0.0,
-        }
+        };
+        bank.weigh();
+        bank
     }
 }
 
 /// The bank.
 #[derive(Debug, Clone)]
 pub(super) struct Bank {
-    filters: [Filter; FILTERS],
-    score: [f64; FILTERS],
-    weight: [f64; FILTERS],
+    flock: Flock,
+    score: Row,
+    weight: Row,
+    /// Of the stamps as all filters together see it, in seconds.
+    noise: f64,
     /// Which of the wanders is the centre's.
     q: u8,
     /// The centre's noise of the stamps, in steps from what their source promises.
@@ -156,27 +137,34 @@ pub(super) struct Bank {
 impl Bank {
     /// All filters in one state, for stamps of this source.
     pub(super) fn new(filter: Filter, stamps: Source) -> Self {
-        Self {
-            filters: [filter; FILTERS],
+        Self::like(filter, stamps, (Q_FIRST, 0, false))
+    }
+
+    /// One that starts from another state, with what was learned of clock and stamps.
+    pub(super) fn restarted(&self, filter: Filter) -> Self {
+        Self::like(filter, self.stamps, (self.q, self.phi, self.restless))
+    }
+
+    fn like(filter: Filter, stamps: Source, (q, phi, restless): (u8, i8, bool)) -> Self {
+        let mut bank = Self {
+            flock: Flock::of(filter),
             score: [0.0; FILTERS],
-            weight: [1.0 / FILTERS as f64; FILTERS],
-            q: Q_FIRST,
-            phi: 0,
-            restless: false,
+            weight: [0.0; FILTERS],
+            noise: 0.0,
+            q,
+            phi,
+            restless,
             stamps,
             blend: OnceCell::from(filter),
             fit: 0.0,
-        }
+        };
+        bank.weigh();
+        bank
     }
 
     pub(super) fn rest(&self) -> Resting {
-        let centre = self.filters[0].mean;
         Resting {
-            mean: centre,
-            apart: std::array::from_fn(|i| {
-                std::array::from_fn(|j| (self.filters[i + 1].mean[j] - centre[j]) as f32)
-            }),
-            roots: self.filters.map(|filter| Root::of(&filter.cov)),
+            flock: self.flock.rest(),
             score: self.score.map(|score| score as f32),
             stamps: self.stamps,
             q: self.q,
@@ -190,18 +178,14 @@ impl Bank {
         std::mem::take(&mut self.fit)
     }
 
-    /// One that starts from another state, with what was learned of clock and stamps.
-    pub(super) fn restarted(&self, filter: Filter) -> Self {
-        let Self { q, phi, restless, stamps, .. } = *self;
-        Self { q, phi, restless, ..Self::new(filter, stamps) }
-    }
-
-    fn q_at(&self, place: usize) -> f64 {
-        self.q() * step(Q_STEP, PLACES[place].0)
-    }
-
     fn phi_at(&self, place: usize) -> f64 {
-        self.centre_phi() * step(PHI_STEP, PLACES[place].1)
+        self.centre_phi() * PHIS[place]
+    }
+
+    /// What each takes the noise of the stamps to be, in seconds.
+    fn phis(&self) -> Row {
+        let centre = self.centre_phi();
+        PHIS.map(|times| centre * times)
     }
 
     /// The noise that the stamps' source promises, in seconds.
@@ -215,8 +199,7 @@ impl Bank {
 
     /// The noise of the stamps as all filters together see it, in seconds.
     pub(super) fn phi(&self) -> f64 {
-        let square = |i: usize| self.weight[i] * step(PHI_STEP, PLACES[i].1).powi(2);
-        self.centre_phi() * (0..FILTERS).map(square).sum::<f64>().sqrt()
+        self.noise
     }
 
     /// The wander of the clock at present, in s²/s³.
@@ -241,7 +224,7 @@ impl Bank {
 
     /// The filters' mean, with the covariance of the mixture.
     pub(super) fn blend(&self) -> &Filter {
-        self.blend.get_or_init(|| self.mixed())
+        self.blend.get_or_init(|| self.flock.mixed(&self.weight))
     }
 
     /// What the filters say together of the time to come.
@@ -251,14 +234,24 @@ impl Bank {
         Outlook { x, y, xx, xy, yy, q, phi, strange }
     }
 
+    /// Weighs the filters anew, by their scores.
+    fn weigh(&mut self) {
+        self.weight = weights(&self.score);
+        self.noise = self.centre_phi() * product(&self.weight, &SQUARED_PHIS).sqrt();
+        self.blend.take();
+    }
+
     /// Lets `t` seconds pass.
     pub(super) fn predict(&mut self, t: f64) {
-        for i in 0..FILTERS {
-            let q = self.q_at(i);
-            let walk = WALKS[usize::from(self.restless != (i == OTHER_FLOOR))];
-            self.filters[i].predict(t, q, walk);
+        let centre = self.q();
+        let q = QS_BESIDE.map(|times| centre * times);
+        let mut walk = [WALKS[usize::from(self.restless)]; FILTERS];
+        walk[OTHER_FLOOR] = WALKS[usize::from(!self.restless)];
+        self.flock.predict(t, &q, &walk);
+        // What passes does so to their mean, too, by the mean of the wanders.
+        if let Some(blend) = self.blend.get_mut() {
+            blend.predict(t, product(&self.weight, &q), product(&self.weight, &walk));
         }
-        self.blend.take();
     }
 
     /// Takes in an observation. What comes earlier than expected by more than `surprise` deviations
@@ -269,28 +262,17 @@ impl Bank {
     /// would leave it far too sure of where it has just been wrong. The widening is that of a strong
     /// tracking filter (Zhou and Frank, *Int. J. Control* 65, 1996). The scores are as without it.
     pub(super) fn observe(&mut self, seen: &Seen, law: &Mixture, surprise: f64) {
-        let Seen { way, z, lag, others } = *seen;
-        let mut likely = [0.0; FILTERS];
-        let centre = self.centre_phi();
-        for (i, likely) in likely.iter_mut().enumerate() {
-            let phi = centre * step(PHI_STEP, PLACES[i].1);
-            let filter = &mut self.filters[i];
-            let mut forecast = filter.forecast(way);
-            let nu = z + lag * filter.mean[1] - forecast.value;
-            let mut pull = law.pull(nu, forecast.variance + others, phi);
-            *likely = pull.ln_z;
-            let noise = phi * phi + others;
-            if nu < -surprise * (forecast.variance + noise).sqrt() {
-                filter.widen_to((nu / surprise).powi(2) - noise, &forecast);
-                forecast = filter.forecast(way);
-                pull = law.pull(nu, forecast.variance + others, phi);
-            }
-            filter.update(way, &forecast, &pull, others);
+        let phis = self.phis();
+        let mut pulls = self.flock.pulls(seen, law, &phis);
+        let likely: Row = std::array::from_fn(|i| pulls.ln_z[i]);
+        if surprise.is_finite() && self.flock.widen(seen, &phis, surprise) {
+            pulls = self.flock.pulls(seen, law, &phis);
         }
-        self.fit += self.weight.iter().zip(likely).map(|(w, likely)| w * likely).sum::<f64>();
-        let best = likely.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        self.flock.update(seen, &pulls);
+        self.fit += product(&self.weight, &likely);
+        let best = greatest(&likely);
         for (score, likely) in self.score.iter_mut().zip(likely) {
-            *score += (likely - best).max(WORST);
+            *score += greater(likely - best, WORST);
         }
         self.blend.take();
     }
@@ -298,7 +280,7 @@ impl Bank {
     /// The exchange is complete: weighs the filters anew. The stamps are not noisier than `most`, by
     /// what the round trips scatter.
     pub(super) fn close(&mut self, most: f64) {
-        let best = self.score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let best = greatest(&self.score);
         for score in &mut self.score {
             *score = (*score - best) * (1.0 - FORGET);
         }
@@ -308,8 +290,7 @@ impl Bank {
         self.relocate(noisiest);
         // It may sit elsewhere now.
         self.shut_out(noisiest);
-        self.weight = weights(&self.score);
-        self.blend.take();
+        self.weigh();
     }
 
     fn shut_out(&mut self, noisiest: f64) {
@@ -319,6 +300,9 @@ impl Bank {
     }
 
     fn relocate(&mut self, noisiest: f64) {
+        if greatest(&self.score) - self.score[0] <= MOVE {
+            return;
+        }
         let beside = |a: &usize, b: &usize| self.score[*a].total_cmp(&self.score[*b]);
         let Some(to) = (1..FILTERS).max_by(beside) else { return };
         let q = i32::from(self.q) + PLACES[to].0;
@@ -326,75 +310,49 @@ impl Bank {
         let allowed = (0..QS.len() as i32).contains(&q)
             && phi >= self.promised() * PHI_LEAST
             && (phi <= noisiest || phi < self.centre_phi());
-        if !allowed || self.score[to] - self.score[0] <= MOVE {
+        if !allowed {
             return;
         }
         let (centre, moved) =
-            ((self.filters[0], self.score[0]), (self.filters[to], self.score[to]));
+            ((self.flock.get(0), self.score[0]), (self.flock.get(to), self.score[to]));
         (self.q, self.phi) = (q as u8, self.phi + PLACES[to].1 as i8);
         self.restless ^= to == OTHER_FLOOR;
-        self.filters = [moved.0; FILTERS];
+        self.flock = Flock::of(moved.0);
         self.score = [moved.1 - NEWCOMER; FILTERS];
         self.score[0] = moved.1;
-        (self.filters[OPPOSITE[to]], self.score[OPPOSITE[to]]) = centre;
-    }
-
-    fn mixed(&self) -> Filter {
-        let mut mean = [0.0; 3];
-        for (filter, weight) in self.filters.iter().zip(self.weight) {
-            for (mean, value) in mean.iter_mut().zip(filter.mean) {
-                *mean += weight * value;
-            }
-        }
-        let mut cov = [0.0; 6];
-        for (filter, weight) in self.filters.iter().zip(self.weight) {
-            let [x, y, d] = std::array::from_fn(|i| filter.mean[i] - mean[i]);
-            let apart = [x * x, x * y, x * d, y * y, y * d, d * d];
-            for ((cov, own), apart) in cov.iter_mut().zip(filter.cov).zip(apart) {
-                *cov += weight * (own + apart);
-            }
-        }
-        Filter { mean, cov }
+        self.flock.set(OPPOSITE[to], &centre.0);
+        self.score[OPPOSITE[to]] = centre.1;
     }
 
     /// Opens every filter for a rate that changed within the last `ago` seconds and made `by`
     /// seconds of offset since.
     pub(super) fn turn(&mut self, by: f64, ago: f64) {
         let rate = by / ago;
-        for filter in &mut self.filters {
-            filter.cov[0] += by * by;
-            filter.cov[1] += by * rate;
-            filter.cov[3] += rate * rate;
-        }
-        self.blend.take();
+        self.add([0.0; 3], [by * by, by * rate, 0.0, rate * rate, 0.0, 0.0]);
     }
 
     /// Moves x, y and D of every filter and adds to their variances.
     pub(super) fn shift(&mut self, by: [f64; 3], variance: [f64; 3]) {
-        for filter in &mut self.filters {
-            for (mean, by) in filter.mean.iter_mut().zip(by) {
-                *mean += by;
-            }
-            for (diagonal, variance) in [0, 3, 5].into_iter().zip(variance) {
-                filter.cov[diagonal] += variance;
-            }
-        }
+        self.add(by, [variance[0], 0.0, 0.0, variance[1], 0.0, variance[2]]);
+    }
+
+    fn add(&mut self, mean: [f64; 3], cov: [f64; 6]) {
+        self.flock.add(&mean, &cov);
         self.blend.take();
     }
 }
 
-/// What each filter's word is worth by its log likelihood, together 1.
-pub(super) fn weights<const N: usize>(score: &[f64; N]) -> [f64; N] {
-    let best = score.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let likely = score.map(|score| (score - best).exp());
-    let sum: f64 = likely.iter().sum();
-    likely.map(|likely| likely / sum)
+fn greatest(row: &Row) -> f64 {
+    row[1..].iter().fold(row[0], |best, &of| greater(of, best))
 }
 
-fn step(ratio: f64, steps: i32) -> f64 {
-    match steps {
-        0 => 1.0,
-        1 => ratio,
-        _ => 1.0 / ratio,
+/// What each filter's word is worth by its log likelihood, together 1.
+pub(super) fn weights<const N: usize>(score: &[f64; N]) -> [f64; N] {
+    let best = score.iter().fold(f64::NEG_INFINITY, |best, &of| greater(of, best));
+    let mut likely = [0.0; N];
+    for (likely, score) in likely.iter_mut().zip(score) {
+        *likely = exp(score - best);
     }
+    let whole = 1.0 / likely.iter().sum::<f64>();
+    likely.map(|likely| likely * whole)
 }

@@ -5,7 +5,8 @@
 //! normal noise of deviation φ. The sum of both is the *exponentially modified Gaussian*, whose
 //! derivatives have a closed form.
 
-use super::normal::{WHOLE, tail};
+use super::elementary::{exp, greater, ln};
+use super::normal::tail;
 
 /// Residuals that the learned scales remember. Long: they are the network's, not the moment's.
 const MEMORY: f64 = 400.0;
@@ -110,7 +111,7 @@ impl Law {
         self.weight = (self.weight + 1.0).min(MEMORY);
         let gain = 1.0 / self.weight;
         let Mixture { near, far } = self.mixture();
-        let odds = near.peak / far.peak * (-delay * (near.lambda - far.lambda)).exp();
+        let odds = near.peak / far.peak * exp(-delay * (near.lambda - far.lambda));
         let long = 1.0 / (1.0 + odds);
         for (i, part) in [1.0 - long, long].into_iter().enumerate() {
             self.share[i] += gain * (part - self.share[i]);
@@ -146,60 +147,94 @@ struct Exponential {
 
 /// ln √(2π).
 const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_7;
-/// From so many deviations on the noise of the stamps hides no delay any more.
-const CLEAR: f64 = 8.0;
 
 impl Mixture {
     /// What a residual `nu` = z − û says, where û was predicted with variance `s` and the stamps
-    /// have the noise `phi`.
+    /// have the noise `phi`, both together not nil.
     ///
     /// With λ = 1/scale, V = s + φ², u = ν/√V, t = u − λ√V an exponential of that scale has the likelihood
     /// Z = λ·e^(λ²V/2 − λν)·Φ(t) = λ·φ(u)·Φ(t)/φ(t), slope = λ − r/√V, bend = r(t + r)/V; a mixture's are
-    /// the mean of these by responsibility, its bend less the variance of the slopes. So of both φ(u) is
-    /// the same, and a quotient without any exponential function the rest.
+    /// the mean of these by responsibility, its bend less the variance of the slopes. Of the two forms of Z the
+    /// first is worked with where t is above 0, the second below: neither has a power that could overflow. The
+    /// long one's t is the greater.
+    ///
+    /// Without a branch, so that the filters of a bank are worked out side by side.
+    #[inline(always)]
     pub(super) fn pull(&self, nu: f64, s: f64, phi: f64) -> Pull {
         let Self { near, far } = self;
         let variance = s + phi * phi;
         let deviation = variance.sqrt();
-        let u = nu / deviation;
+        let precision = 1.0 / deviation;
+        let u = nu * precision;
         let t = [u - near.lambda * deviation, u - far.lambda * deviation];
-        // The long one's is the greater.
-        if t[1] > WHOLE {
-            return self.late(nu, variance, t[0] > CLEAR);
-        }
-        let cut = t.map(tail);
-        let likely = [near.peak * cut[0].mills, far.peak * cut[1].mills];
+        let cut = [tail(t[0]), tail(t[1])];
+        let apart = near.lambda - far.lambda;
+        // How much likelier the everyday one is, but for what is in `cut`.
+        let odds = if t[0] > 0.0 {
+            apart * (0.5 * (near.lambda + far.lambda) * variance - nu)
+        } else {
+            -0.5 * greater(t[1], 0.0) * t[1]
+        };
+        let likely = [near.peak * cut[0].mass * exp(odds), far.peak * cut[1].mass];
         let sum = likely[0] + likely[1];
-        let (a, b) = (likely[0] / sum, likely[1] / sum);
+        let whole = 1.0 / sum;
+        let (a, b) = (likely[0] * whole, likely[1] * whole);
+        let common =
+            if t[1] > 0.0 { far.lambda * (0.5 * far.lambda * variance - nu) } else { -0.5 * u * u };
         let slopes =
-            [near.lambda - cut[0].ratio / deviation, far.lambda - cut[1].ratio / deviation];
+            [near.lambda - cut[0].ratio * precision, far.lambda - cut[1].ratio * precision];
+        let between = slopes[0] - slopes[1];
         Pull {
-            ln_z: sum.ln() - 0.5 * u * u - LN_SQRT_TAU,
+            ln_z: ln(sum) + common - LN_SQRT_TAU,
             slope: a * slopes[0] + b * slopes[1],
-            bend: (a * cut[0].shrink + b * cut[1].shrink) / variance
-                - a * b * (slopes[0] - slopes[1]).powi(2),
+            bend: (a * cut[0].shrink + b * cut[1].shrink) * (precision * precision)
+                - a * b * between * between,
         }
     }
+}
 
-    /// The same for a delay that stands clear of the noise, where Φ(t) of the long one is 1. That of the
-    /// everyday one is, too, or it explains nothing.
-    fn late(&self, nu: f64, variance: f64, everyday: bool) -> Pull {
-        let Self { near, far } = self;
-        let apart = near.lambda - far.lambda;
-        // How much likelier the everyday one is.
-        let odds = if everyday {
-            let less = apart * (nu - 0.5 * (near.lambda + far.lambda) * variance);
-            near.peak / far.peak * (-less).exp()
-        } else {
-            0.0
-        };
-        let b = 1.0 / (1.0 + odds);
-        let a = odds * b;
-        Pull {
-            ln_z: (far.peak * (1.0 + odds)).ln() + far.lambda * (0.5 * far.lambda * variance - nu),
-            slope: far.lambda + a * apart,
-            bend: -a * b * apart * apart,
+/// What several residuals say, see [`Pull`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pulls<const N: usize> {
+    pub(super) ln_z: [f64; N],
+    pub(super) slope: [f64; N],
+    pub(super) bend: [f64; N],
+}
+
+/// Several residuals, each with its variance and the noise of the stamps.
+struct Residuals<'a, const N: usize> {
+    law: &'a Mixture,
+    nu: &'a [f64; N],
+    s: &'a [f64; N],
+    phi: &'a [f64; N],
+}
+
+impl<const N: usize> pulp::NullaryFnOnce for Residuals<'_, N> {
+    type Output = Pulls<N>;
+
+    #[inline(always)]
+    fn call(self) -> Pulls<N> {
+        let law = *self.law;
+        let mut pulls = Pulls { ln_z: [0.0; N], slope: [0.0; N], bend: [0.0; N] };
+        for i in 0..N {
+            let Pull { ln_z, slope, bend } = law.pull(self.nu[i], self.s[i], self.phi[i]);
+            pulls.ln_z[i] = ln_z;
+            pulls.slope[i] = slope;
+            pulls.bend[i] = bend;
         }
+        pulls
+    }
+}
+
+impl Mixture {
+    /// As [`Mixture::pull`], of each of these, with the widest instructions that the processor has.
+    pub(super) fn pulls<const N: usize>(
+        &self,
+        nu: &[f64; N],
+        s: &[f64; N],
+        phi: &[f64; N],
+    ) -> Pulls<N> {
+        pulp::Arch::new().dispatch(Residuals { law: self, nu, s, phi })
     }
 }
 

@@ -13,8 +13,10 @@ mod astray;
 mod bank;
 mod bound;
 mod challenge;
+mod elementary;
 mod estimate;
 mod filter;
+mod flock;
 mod guard;
 mod law;
 mod normal;
@@ -23,10 +25,11 @@ mod rival;
 mod warm;
 mod wheel;
 
-use bank::{Bank, Outlook, Seen};
+use bank::{Bank, Outlook};
 use bound::Corridor;
 pub use estimate::Estimate;
 use filter::{Filter, Way};
+use flock::Seen;
 use guard::{Change, Guard, Ruling};
 use law::Law;
 use resting::Resting;
@@ -448,7 +451,7 @@ impl State {
         let mut nu = [0.0; 2];
         let mut deviation = [0.0; 2];
         for (i, way) in Way::BOTH.into_iter().enumerate() {
-            let forecast = blend.forecast(way);
+            let forecast = blend.forecast(way.sign());
             nu[i] = z[i] + way.sign() * home.deviation - self.skew[i] - forecast.value;
             let variance = forecast.variance + home.variance + sample.worse[i] + phi * phi;
             deviation[i] = variance.sqrt();
@@ -462,7 +465,7 @@ impl State {
         let surprise = if storm { SURPRISE } else { f64::INFINITY };
         for (i, way) in Way::BOTH.into_iter().enumerate() {
             let (nu, _) = self.residuals(sample, home);
-            let s = self.bank.blend().forecast(way).variance + sample.worse[i];
+            let s = self.bank.blend().forecast(way.sign()).variance + sample.worse[i];
             let law = self.laws[i].mixture();
             if trusted {
                 let of = (way, &law, self.bank.phi());

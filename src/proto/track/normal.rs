@@ -1,75 +1,78 @@
 //! The normal distribution's tail, as the one-sided likelihood needs it.
 
+use super::elementary::{exp, lesser, polynomial};
+
 /// √(2π).
 const SQRT_TAU: f64 = 2.506_628_274_631_000_7;
 /// Beyond it the continued fraction is the better of the two.
 const FAR: f64 = 6.5;
-/// Above it nothing is cut off that a double could tell from nothing, and it is not asked for.
-pub(super) const WHOLE: f64 = 25.0;
+/// The same as at so many deviations is what is further away: the powers of it stay finite.
+const FURTHEST: f64 = 1e15;
 
 /// What is left of a normal distribution that is cut off above `t` standard deviations, with density φ
 /// and distribution Φ.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tail {
-    /// Φ(t)/φ(t), the Mills ratio of what is left.
-    pub(super) mills: f64,
+    /// Φ(t)/φ(t), the Mills ratio of what is left, for t below 0; above, where it grows beyond all bounds,
+    /// that times e^(−t²/2), which is √(2π)·Φ(t).
+    pub(super) mass: f64,
     /// r = φ(t)/Φ(t): how far the mean moves down.
     pub(super) ratio: f64,
     /// r·(t + r), in 0 … 1: how much of the variance goes.
     pub(super) shrink: f64,
 }
 
-/// Cuts a standard normal off above `t`, which is [`WHOLE`] at most. Relative error of the first two below
-/// 1e-8, absolute error of the third below 1e-6.
+/// Cuts a standard normal off above `t`. Relative error of the first two below 1e-8 (far above 0 the ratio is
+/// nil), absolute error of the third below 1e-6.
+///
+/// The Mills ratio of the upper tail from x = |t| on is a quotient N/D: up to [`FAR`] that of Hart and others,
+/// *Computer Approximations* (1968), 5666, in the form of West, *Better approximations to cumulative normal
+/// functions* (2005); from there on Laplace's continued fraction 1/(x + 1/(x + 2/(x + …))) (Abramowitz and
+/// Stegun 26.2.14) as far as the eighth. Which of the two it is, and on which side of 0, is chosen before the
+/// one division, and without a branch.
+#[inline(always)]
 pub(super) fn tail(t: f64) -> Tail {
-    if t < -FAR {
-        let beyond = beyond(-t);
-        let ratio = beyond - t;
-        return Tail { mills: 1.0 / ratio, ratio, shrink: (ratio * beyond).min(1.0) };
-    }
-    let mills = match t < 0.0 {
-        true => mills(-t),
-        // Both sides together are 1/φ(t).
-        false => SQRT_TAU * (0.5 * t * t).exp() - if t < FAR { mills(t) } else { 0.0 },
-    };
-    let ratio = 1.0 / mills;
-    Tail { mills, ratio, shrink: (ratio * (t + ratio)).clamp(0.0, 1.0) }
-}
-
-/// (1 − Φ(x))/φ(x) for x in 0 … [`FAR`]: Hart and others, *Computer Approximations* (1968), 5666, in the form
-/// of West, *Better approximations to cumulative normal functions* (2005). Relative error below 2e-9.
-fn mills(x: f64) -> f64 {
-    const UPPER: [f64; 7] = [
-        0.035_262_496_599_891_1,
-        0.700_383_064_443_688,
-        6.373_962_203_531_65,
-        33.912_866_078_383,
-        112.079_291_497_871,
-        221.213_596_169_931,
-        220.206_867_912_376,
-    ];
-    const LOWER: [f64; 8] = [
-        0.088_388_347_648_318_4,
-        1.755_667_163_182_64,
-        16.064_177_579_207,
-        86.780_732_202_946_1,
-        296.564_248_779_674,
-        637.333_633_378_831,
-        793.826_512_519_948,
-        440.413_735_824_752,
-    ];
-    let at = |all: &[f64]| all.iter().fold(0.0, |sum, of| sum * x + of);
-    SQRT_TAU * at(&UPPER) / at(&LOWER)
-}
-
-/// By how much φ(x)/(1 − Φ(x)) is more than x, for x from [`FAR`] on: Laplace's continued fraction
-/// 1/(x + 2/(x + 3/(x + …))) (Abramowitz and Stegun 26.2.14) as far as the seventh. Relative error below 5e-8.
-fn beyond(x: f64) -> f64 {
+    let above = t > 0.0;
+    let x = lesser(if above { t } else { -t }, FURTHEST);
+    let near = [SQRT_TAU * polynomial(x, &UPPER), polynomial(x, &LOWER)];
     let y = x * x;
-    let upper = ((y + 25.0) * y + 141.0) * y + 105.0;
-    let lower = ((y + 27.0) * y + 185.0) * y + 279.0;
-    upper / (lower * x)
+    let (upper, lower) = (polynomial(y, &BEYOND[0]), polynomial(y, &BEYOND[1]) * x);
+    let is_far = x > FAR;
+    let n = if is_far { lower } else { near[0] };
+    let d = if is_far { lower * x + upper } else { near[1] };
+    // r − x on the lower side, whose greatest part cancels.
+    let gap = if is_far { upper } else { near[1] - x * near[0] };
+    let e = if above { exp(-0.5 * y) } else { 1.0 };
+    let p = if above { SQRT_TAU * d - n * e } else { n };
+    let both = 1.0 / (p * d);
+    let by_p = d * both;
+    let ratio = e * (d * by_p);
+    let more = if above { t + ratio } else { gap * by_p };
+    Tail { mass: p * (p * both), ratio, shrink: lesser(ratio * more, 1.0) }
 }
+
+const UPPER: [f64; 7] = [
+    0.035_262_496_599_891_1,
+    0.700_383_064_443_688,
+    6.373_962_203_531_65,
+    33.912_866_078_383,
+    112.079_291_497_871,
+    221.213_596_169_931,
+    220.206_867_912_376,
+];
+const LOWER: [f64; 8] = [
+    0.088_388_347_648_318_4,
+    1.755_667_163_182_64,
+    16.064_177_579_207,
+    86.780_732_202_946_1,
+    296.564_248_779_674,
+    637.333_633_378_831,
+    793.826_512_519_948,
+    440.413_735_824_752,
+];
+/// By how much φ(x)/(1 − Φ(x)) is more than x, by powers of x²: what is above the line, and what is below it,
+/// over x.
+const BEYOND: [[f64; 4]; 2] = [[1.0, 25.0, 141.0, 105.0], [1.0, 27.0, 185.0, 279.0]];
 
 #[cfg(test)]
 mod tests {
@@ -87,7 +90,8 @@ mod tests {
         ] {
             let tail = tail(t);
             assert!((tail.ratio / ratio - 1.0).abs() < 1e-8, "{t}: {tail:?}");
-            assert!((tail.ratio * tail.mills - 1.0).abs() < 1e-15, "{t}: {tail:?}");
+            let density = (-0.5 * t.max(0.0) * t).exp();
+            assert!((tail.ratio * tail.mass / density - 1.0).abs() < 1e-13, "{t}: {tail:?}");
             assert!((tail.shrink - ratio * (t + ratio)).abs() < 1e-6, "{t}: {tail:?}");
         }
     }
@@ -96,12 +100,13 @@ mod tests {
     fn it_is_smooth_where_the_formulas_meet() {
         for joint in [-FAR, 0.0, FAR] {
             let (a, b) = (tail(joint - 1e-9), tail(joint + 1e-9));
-            assert!((a.mills / b.mills - 1.0).abs() < 3e-8, "{a:?} {b:?}");
+            assert!((a.mass / b.mass - 1.0).abs() < 3e-8, "{a:?} {b:?}");
             assert!((a.shrink - b.shrink).abs() < 1e-6, "{a:?} {b:?}");
         }
-        for t in [-1e12, -1e6, -1e3, -30.0, -3.0, 0.0, 3.0, WHOLE] {
+        for t in [-1e300, -1e12, -1e6, -1e3, -30.0, -3.0, 0.0, 3.0, 25.0, 1e3, 1e300] {
             let tail = tail(t);
             assert!((0.0..=1.0).contains(&tail.shrink) && tail.ratio >= 0.0, "{t}: {tail:?}");
+            assert!(tail.mass.is_normal() && tail.ratio.is_finite(), "{t}: {tail:?}");
         }
     }
 }

@@ -300,10 +300,20 @@ impl Flywheel {
         if !self.turns || ![self.round, self.next_round()].contains(&witness.round) {
             return;
         }
+        let (mut nus, mut ss) = ([0.0; 4], [1.0; 4]);
+        for (i, filter) in self.filters.iter().enumerate() {
+            nus[i] = nu + way.sign() * (filter.mean[0] - m);
+            ss[i] = s + filter.cov[0];
+        }
+        let pulls = law.pulls(&nus, &ss, &[phi; 4]);
         let mut likely = [0.0; FILTERS];
-        for (filter, likely) in self.filters.iter_mut().zip(&mut likely) {
+        for (i, (filter, likely)) in self.filters.iter_mut().zip(&mut likely).enumerate() {
             let p = &mut filter.cov;
-            let pull = law.pull(nu + way.sign() * (filter.mean[0] - m), s + p[0], phi);
+            let pull = super::law::Pull {
+                ln_z: pulls.ln_z[i],
+                slope: pulls.slope[i],
+                bend: pulls.bend[i],
+            };
             let bend = pull.bend.clamp(0.0, (1.0 - LEFT) / (s + p[0]).max(f64::MIN_POSITIVE));
             let k = [-way.sign() * p[0], -way.sign() * p[1]];
             filter.mean[0] += k[0] * pull.slope;
