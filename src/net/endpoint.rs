@@ -28,6 +28,8 @@ pub struct Endpoint {
     socket: UdpSocket,
     local: SocketAddr,
     pub(super) wanted: Wanted,
+    /// Whether what comes is announced.
+    announces: bool,
 }
 
 impl Endpoint {
@@ -71,7 +73,7 @@ impl Endpoint {
         socket.bind(&addr.into())?;
         let socket = UdpSocket::from_std(socket.into());
         let local = socket.local_addr()?;
-        Ok(Endpoint { socket, local, wanted: Wanted::default() })
+        Ok(Endpoint { socket, local, wanted: Wanted::default(), announces: false })
     }
 
     /// Whose timestamps this socket's datagrams shall have.
@@ -98,7 +100,31 @@ impl Endpoint {
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut self.socket, token, Interest::READABLE)
+        registry.register(&mut self.socket, token, Interest::READABLE)?;
+        self.announces = true;
+        Ok(())
+    }
+
+    /// Has what comes announced from now on, or not; says whether that begins. What came before may not be.
+    pub(super) fn announce(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        wanted: bool,
+    ) -> io::Result<bool> {
+        if wanted == self.announces {
+            return Ok(false);
+        }
+        if wanted {
+            self.register(registry, token)?;
+            return Ok(true);
+        }
+        self.announces = false;
+        match registry.deregister(&mut self.socket) {
+            // See `rearm`.
+            Err(error) if FORGETFUL && error.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| false),
+        }
     }
 
     /// Takes up the registration again after an error was announced: mio's poll(2) backend
