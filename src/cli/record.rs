@@ -326,7 +326,7 @@ fn slot<'a>(slot: &Slot, name: &'a str) -> Body<'a> {
         reach: slot.reach,
         offset_s: slot.offset.map(secs),
         sigma_s: slot.sigma.as_secs_f64(),
-        likely_bound_s: known(slot.likely_bound),
+        likely_bound_s: known(slot.likely_bound()),
         bound_s: known(slot.bound),
         stamps: by_source(slot.stamps),
         rate: slot.rate.as_ratio(),

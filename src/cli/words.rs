@@ -243,7 +243,7 @@ fn slot(slot: &Slot, name: &str) -> String {
     let round_trip = slot.round_trip.map_or("no reply".to_owned(), human);
     format!(
         "  {name}: offset {offset} {}, rate {}, round trip {round_trip}, {}, stamps by {}",
-        bounds(slot.likely_bound, slot.bound),
+        bounds(slot.likely_bound(), slot.bound),
         human_rate(slot.rate),
         standing(slot.standing),
         by_whom(&slot.stamps)

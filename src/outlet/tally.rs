@@ -194,7 +194,6 @@ mod tests {
             round_trip: Some(Span::from_micros(50)),
             standing: Standing::Counted,
             steps: 0,
-            likely_bound: Span::ZERO,
             bound: Span::ZERO,
             stamps,
         }

@@ -20,7 +20,7 @@ pub struct Who {
     pub addr: SocketAddr,
 }
 
-/// Something that happened in a core.
+/// Something that happened in a core. No greater than a [`Slot`]: they pass from hand to hand.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Master: a slave is in the roster now.
@@ -37,14 +37,14 @@ pub enum Event {
     /// Master: a slave speaks from another address now, given in `who`.
     Moved {
         /// The slave, with its new address.
-        who: Who,
+        who: Box<Who>,
         /// Its old address.
         from: SocketAddr,
     },
     /// Master: two nodes carry one identity. Said once while both are there.
     Twins {
         /// The one that is polled.
-        who: Who,
+        who: Box<Who>,
         /// Where the other speaks from; it is not listened to.
         other: SocketAddr,
     },
@@ -143,9 +143,9 @@ pub enum Event {
     /// Candidate: it leaves it, for somebody hears a master.
     StoodBack {
         /// Who said so.
-        by: Who,
+        by: Box<Who>,
         /// The master that is heard there.
-        master: Who,
+        master: Box<Who>,
     },
     /// Candidate: it is the master from now on.
     Elected {
@@ -284,8 +284,6 @@ pub struct Slot {
     pub rate: Rate,
     /// One standard deviation of the offset.
     pub sigma: Span,
-    /// The statistical bound of the offset, [`DEVIATIONS`] standard deviations.
-    pub likely_bound: Span,
     /// The hard bound of the offset.
     pub bound: Span,
     /// The exchanges since the slave booted, each by the worst source of its four stamps.
@@ -296,6 +294,15 @@ pub struct Slot {
     pub standing: Standing,
     /// How often its clock was stepped since it booted.
     pub steps: u16,
+}
+
+const _: () = assert!(size_of::<Event>() <= size_of::<Slot>() + size_of::<u64>());
+
+impl Slot {
+    /// The statistical bound of the offset, [`DEVIATIONS`] standard deviations.
+    pub fn likely_bound(&self) -> Span {
+        self.sigma.times(DEVIATIONS)
+    }
 }
 
 /// What a slave did with an adjust.

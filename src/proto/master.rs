@@ -105,11 +105,12 @@ struct Announced {
     formed: bool,
 }
 
+/// What waits to be said. Not much greater than an estimate: it is moved in and out.
 #[derive(Debug)]
 enum Pending {
     Poll { place: Place, index: u8, burst: u8 },
     Adjust { place: Place, estimate: Estimate },
-    Welcome { to: SocketAddr, receiver: Receiver, welcome: Welcome },
+    Welcome { to: SocketAddr, receiver: Receiver, nonce: u64, admission: Admission, challenge: u64 },
     Announce { to: SocketAddr, receiver: NodeId },
     Entry { place: Place },
     Leave { to: SocketAddr, receiver: NodeId, leave: Leave },
@@ -288,7 +289,10 @@ impl Master {
                 let (to, receiver) = (member.who.addr, member.receiver());
                 Some(self.send(to, receiver, Message::Adjust(adjust), buffer))
             }
-            Pending::Welcome { to, receiver, welcome } => {
+            Pending::Welcome { to, receiver, nonce, admission, challenge } => {
+                let (interval, name) =
+                    (self.settings.interval, self.settings.identity.name.clone());
+                let welcome = Welcome { nonce, admission, interval, name, challenge };
                 Some(self.send(to, receiver, Message::Welcome(welcome), buffer))
             }
             Pending::Announce { to, receiver } => {

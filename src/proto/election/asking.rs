@@ -231,8 +231,9 @@ impl Election {
         let Some(master) = grant.master.filter(|m| m.id != self.settings.id) else { return };
         let addr = master.addr.unwrap_or(from);
         self.seen = self.seen.max(master.term);
-        let by = who(header.sender, from);
-        self.acts.push_back(Act::Tell(Event::StoodBack { by, master: who(master.id, addr) }));
+        let (by, master) = (who(header.sender, from), who(master.id, addr));
+        let (by, master) = (Box::new(by), Box::new(master));
+        self.acts.push_back(Act::Tell(Event::StoodBack { by, master }));
         self.acts.push_back(Act::Follow(Some(addr)));
         let interval = self.master.map_or(crate::time::Span::from_secs(1), |m| m.interval);
         let patience = self.failover(interval);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::rounds::next_beat;
 use super::{
     Admission, Drop, Due, Event, Header, Local, Master, Member, Pending, Place, Receiver, Reply,
-    Seat, Span, Time, Welcome,
+    Seat, Span, Time,
 };
 use crate::proto::event::Who;
 use crate::proto::track::Track;
@@ -83,15 +83,8 @@ impl Master {
             Admission::Challenged => self.gate.challenge(now, to, header),
             _ => 0,
         };
-        let welcome = Welcome {
-            nonce: join.nonce,
-            admission,
-            interval: self.settings.interval,
-            name: self.settings.identity.name.clone(),
-            challenge,
-        };
-        let receiver = Receiver::sender_of(header);
-        self.pending.push_back(Pending::Welcome { to, receiver, welcome });
+        let (nonce, receiver) = (join.nonce, Receiver::sender_of(header));
+        self.pending.push_back(Pending::Welcome { to, receiver, nonce, admission, challenge });
     }
 
     /// The place of a sender that is not known by its id, where its address is all we have. What is
@@ -143,7 +136,7 @@ impl Master {
         }
         member.returns = member.returns.saturating_add(1);
         if member.returns == TWIN_AFTER {
-            let who = member.who.clone();
+            let who = Box::new(member.who.clone());
             self.tell(Event::Twins { who, other: from });
         }
         true
@@ -166,7 +159,7 @@ impl Master {
         };
         member.returns = member.returns.saturating_add(1);
         if member.returns == TWIN_AFTER {
-            let who = member.who.clone();
+            let who = Box::new(member.who.clone());
             self.tell(Event::Twins { who, other: from });
         }
         true
@@ -247,7 +240,7 @@ impl Master {
         let Some(from) = self.roster.get(place).map(|m| m.who.addr) else { return };
         self.roster.relocate(place, addr);
         if let Some(member) = self.roster.get(place).filter(|m| m.known) {
-            let who = member.who.clone();
+            let who = Box::new(member.who.clone());
             self.tell(Event::Moved { who, from });
         }
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::clock::Target;
 use crate::proto::ensemble::{Reading, Verdict};
-use crate::proto::event::{DEVIATIONS, Slot, Who};
+use crate::proto::event::{Slot, Who};
 use crate::proto::steering::RHO;
 use crate::proto::track::{Estimate, Taken};
 use crate::time::{Cluster, Offset, Rate};
@@ -142,7 +142,6 @@ impl Master {
             offset: estimate.and_then(|estimate| self.ahead(member, &estimate)),
             rate: estimate.map_or(Rate::ZERO, |e| e.wheel_rate.on_top_of(cluster_rate.reversed())),
             sigma: estimate.map_or(Span::MAX, |e| e.sigma),
-            likely_bound: estimate.map_or(Span::MAX, |e| e.sigma.times(DEVIATIONS)),
             bound: estimate.map_or(Span::MAX, |e| e.bound),
             stamps: member.stamps.by_source(),
             round_trip: member.round_trip.get(),

@@ -80,6 +80,8 @@ pub(super) struct Outlook {
 /// The bank at rest: what lives from one exchange to the next, in half of the room.
 #[derive(Debug, Clone)]
 pub(super) struct Resting {
+    /// Of the filter in the centre.
+    mean: [f64; 3],
     flock: flock::Resting,
     score: [f32; FILTERS],
     stamps: Source,
@@ -91,14 +93,15 @@ pub(super) struct Resting {
 impl Resting {
     /// A word of each of its lines.
     pub(super) fn touch(&self) -> u64 {
-        self.flock.touch() ^ u64::from(self.score[0].to_bits())
+        self.flock.touch() ^ self.mean[0].to_bits() ^ u64::from(self.score[0].to_bits())
     }
 
     pub(super) fn wake(&self) -> Bank {
         let mut bank = Bank {
-            flock: self.flock.wake(),
+            flock: self.flock.wake(&self.mean),
             score: self.score.map(f64::from),
             weight: [0.0; FILTERS],
+            centre: phi_of(self.stamps, self.phi),
             noise: 0.0,
             q: self.q,
             phi: self.phi,
@@ -118,7 +121,8 @@ pub(super) struct Bank {
     flock: Flock,
     score: Row,
     weight: Row,
-    /// Of the stamps as all filters together see it, in seconds.
+    /// The noise of the stamps as the centre sees it, and as all filters together do, in seconds.
+    centre: f64,
     noise: f64,
     /// Which of the wanders is the centre's.
     q: u8,
@@ -150,6 +154,7 @@ impl Bank {
             flock: Flock::of(filter),
             score: [0.0; FILTERS],
             weight: [0.0; FILTERS],
+            centre: phi_of(stamps, phi),
             noise: 0.0,
             q,
             phi,
@@ -164,6 +169,7 @@ impl Bank {
 
     pub(super) fn rest(&self) -> Resting {
         Resting {
+            mean: self.flock.first(),
             flock: self.flock.rest(),
             score: self.score.map(|score| score as f32),
             stamps: self.stamps,
@@ -179,22 +185,17 @@ impl Bank {
     }
 
     fn phi_at(&self, place: usize) -> f64 {
-        self.centre_phi() * PHIS[place]
+        self.centre * PHIS[place]
     }
 
     /// What each takes the noise of the stamps to be, in seconds.
     fn phis(&self) -> Row {
-        let centre = self.centre_phi();
-        PHIS.map(|times| centre * times)
+        PHIS.map(|times| self.centre * times)
     }
 
     /// The noise that the stamps' source promises, in seconds.
     fn promised(&self) -> f64 {
         self.stamps.noise().as_secs_f64()
-    }
-
-    fn centre_phi(&self) -> f64 {
-        self.promised() * PHI_STEP.powi(self.phi.into())
     }
 
     /// The noise of the stamps as all filters together see it, in seconds.
@@ -209,7 +210,7 @@ impl Bank {
 
     /// Whether the stamps seem to be much noisier than their kind promises.
     pub(super) fn is_strange(&self) -> bool {
-        self.centre_phi() > STRANGE * self.promised()
+        self.centre > STRANGE * self.promised()
     }
 
     /// Noise of the stamps that is beyond what their kind promises by far, in seconds.
@@ -237,7 +238,7 @@ impl Bank {
     /// Weighs the filters anew, by their scores.
     fn weigh(&mut self) {
         self.weight = weights(&self.score);
-        self.noise = self.centre_phi() * product(&self.weight, &SQUARED_PHIS).sqrt();
+        self.noise = self.centre * product(&self.weight, &SQUARED_PHIS).sqrt();
         self.blend.take();
     }
 
@@ -309,13 +310,14 @@ impl Bank {
         let phi = self.phi_at(to);
         let allowed = (0..QS.len() as i32).contains(&q)
             && phi >= self.promised() * PHI_LEAST
-            && (phi <= noisiest || phi < self.centre_phi());
+            && (phi <= noisiest || phi < self.centre);
         if !allowed {
             return;
         }
         let (centre, moved) =
             ((self.flock.get(0), self.score[0]), (self.flock.get(to), self.score[to]));
         (self.q, self.phi) = (q as u8, self.phi + PLACES[to].1 as i8);
+        self.centre = phi_of(self.stamps, self.phi);
         self.restless ^= to == OTHER_FLOOR;
         self.flock = Flock::of(moved.0);
         self.score = [moved.1 - NEWCOMER; FILTERS];
@@ -342,6 +344,11 @@ impl Bank {
     }
 }
 
+/// The noise that stamps of this source promise, so many steps away, in seconds.
+fn phi_of(stamps: Source, phi: i8) -> f64 {
+    stamps.noise().as_secs_f64() * PHI_STEP.powi(phi.into())
+}
+
 fn greatest(row: &Row) -> f64 {
     row[1..].iter().fold(row[0], |best, &of| greater(of, best))
 }
@@ -349,10 +356,7 @@ fn greatest(row: &Row) -> f64 {
 /// What each filter's word is worth by its log likelihood, together 1.
 pub(super) fn weights<const N: usize>(score: &[f64; N]) -> [f64; N] {
     let best = score.iter().fold(f64::NEG_INFINITY, |best, &of| greater(of, best));
-    let mut likely = [0.0; N];
-    for (likely, score) in likely.iter_mut().zip(score) {
-        *likely = exp(score - best);
-    }
+    let likely = score.map(|score| exp(score - best));
     let whole = 1.0 / likely.iter().sum::<f64>();
     likely.map(|likely| likely * whole)
 }

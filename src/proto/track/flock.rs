@@ -32,16 +32,15 @@ pub(super) struct Flock {
     cov: [Row; 6],
 }
 
-/// Filters at rest, in half of the room. What is kept in single precision is a difference or a root.
+/// Filters at rest, in half of the room, but for the mean of the first. What is kept in single precision is a
+/// difference or a root.
 ///
 /// A covariance rests as its Cholesky factor, row by row. A root in single precision keeps what a covariance
 /// in double precision does (Potter's argument for square root filters: Bierman, *Factorization Methods for
 /// Discrete Sequential Estimation*, 1977), and its square is never negative.
 #[derive(Debug, Clone)]
 pub(super) struct Resting {
-    /// Of the first.
-    mean: [f64; 3],
-    /// The other means, minus that.
+    /// The other means, minus that of the first.
     apart: [[f32; FILTERS - 1]; 3],
     roots: [[f32; FILTERS]; 6],
 }
@@ -50,14 +49,13 @@ impl Resting {
     /// A word of each of its lines.
     pub(super) fn touch(&self) -> u64 {
         let roots = self.roots.iter().step_by(2).fold(0, |word, root| word ^ root[0].to_bits());
-        self.mean[0].to_bits() ^ u64::from(roots ^ self.apart[0][0].to_bits())
+        u64::from(roots ^ self.apart[0][0].to_bits())
     }
 
     #[inline]
-    pub(super) fn wake(&self) -> Flock {
+    pub(super) fn wake(&self, first: &[f64; 3]) -> Flock {
         let mean = std::array::from_fn(|k| {
-            let first = self.mean[k];
-            let mut row = [first; FILTERS];
+            let mut row = [first[k]; FILTERS];
             for (mean, apart) in row[1..].iter_mut().zip(self.apart[k]) {
                 *mean += f64::from(apart);
             }
@@ -85,6 +83,11 @@ impl Flock {
         Self { mean: filter.mean.map(|of| [of; FILTERS]), cov: filter.cov.map(|of| [of; FILTERS]) }
     }
 
+    /// The mean of the first.
+    pub(super) fn first(&self) -> [f64; 3] {
+        self.mean.map(|row| row[0])
+    }
+
     /// What rounding has made negative becomes nil.
     #[inline]
     pub(super) fn rest(&self) -> Resting {
@@ -103,7 +106,6 @@ impl Flock {
             }
         }
         Resting {
-            mean: self.mean.map(|row| row[0]),
             apart: self.mean.map(|row| std::array::from_fn(|i| (row[i + 1] - row[0]) as f32)),
             roots,
         }
@@ -184,17 +186,16 @@ impl Flock {
     #[inline]
     pub(super) fn mixed(&self, weight: &Row) -> Filter {
         let mean: [f64; 3] = std::array::from_fn(|k| product(weight, &self.mean[k]));
-        let mut cov = self.cov;
+        let mut apart = self.clone();
         for i in 0..FILTERS {
-            let [x, y, d] = [0, 1, 2].map(|k| self.mean[k][i] - mean[k]);
-            cov[0][i] += x * x;
-            cov[1][i] += x * y;
-            cov[2][i] += x * d;
-            cov[3][i] += y * y;
-            cov[4][i] += y * d;
-            cov[5][i] += d * d;
+            let Filter { mean: of, cov: mut own } = self.get(i);
+            let [x, y, d] = [of[0] - mean[0], of[1] - mean[1], of[2] - mean[2]];
+            for (own, more) in own.iter_mut().zip([x * x, x * y, x * d, y * y, y * d, d * d]) {
+                *own += more;
+            }
+            apart.set(i, &Filter { mean: of, cov: own });
         }
-        Filter { mean, cov: std::array::from_fn(|k| product(weight, &cov[k])) }
+        Filter { mean, cov: std::array::from_fn(|k| product(weight, &apart.cov[k])) }
     }
 
     /// Adds to the means, and to the covariances.
@@ -225,7 +226,7 @@ mod tests {
 
     /// What is left of this covariance after a rest.
     fn kept(cov: [f64; 6]) -> [f64; 6] {
-        let rested = Flock::of(Filter { mean: [0.0; 3], cov }).rest().wake();
+        let rested = Flock::of(Filter { mean: [0.0; 3], cov }).rest().wake(&[0.0; 3]);
         assert!((1..FILTERS).all(|i| rested.get(i) == rested.get(0)));
         rested.get(0).cov
     }
@@ -271,11 +272,11 @@ mod tests {
                 let mut flock = various();
                 let pulls = flock.pulls(&seen, &law, &phi);
                 flock.update(&seen, &pulls);
-                for i in 0..FILTERS {
+                for (i, phi) in phi.iter().enumerate() {
                     let mut alone = various().get(i);
                     let forecast = alone.forecast(way.sign());
                     let nu = z + seen.lag * alone.mean[1] - forecast.value;
-                    let pull = law.pull(nu, forecast.variance + seen.others, phi[i]);
+                    let pull = law.pull(nu, forecast.variance + seen.others, *phi);
                     alone.update(&forecast, pull.slope, pull.bend, seen.others);
                     // To the last bit, whatever instructions the processor has.
                     assert_eq!(flock.get(i), alone, "{way:?} {z} {i}");

@@ -280,9 +280,16 @@ impl Track {
             finding => {
                 self.challenge(exchange, wheel, finding, state);
                 let outlook = Some(state.bank.outlook());
-                self.state = Some(state.rest());
+                self.put_to_rest(state);
                 Taken { outlook, ..taken }
             }
+        }
+    }
+
+    fn put_to_rest(&mut self, state: &mut State) {
+        match &mut self.state {
+            Some(there) => *there = state.rest(),
+            none => *none = Some(state.rest()),
         }
     }
 
@@ -335,7 +342,7 @@ impl Track {
             rivals: 0,
             astray: 0,
         };
-        self.state = Some(state.rest());
+        self.put_to_rest(&mut state);
         let noise = Noise { forward: Span::ZERO, backward: Span::ZERO };
         Taken { noise, finding: Finding::Started, outlook: None }
     }
@@ -464,10 +471,10 @@ impl State {
         let storm = self.scale() > self.least_round_trip.max(STORM);
         let surprise = if storm { SURPRISE } else { f64::INFINITY };
         for (i, way) in Way::BOTH.into_iter().enumerate() {
-            let (nu, _) = self.residuals(sample, home);
-            let s = self.bank.blend().forecast(way.sign()).variance + sample.worse[i];
             let law = self.laws[i].mixture();
-            if trusted {
+            if trusted && wheel.hears(witness) {
+                let (nu, _) = self.residuals(sample, home);
+                let s = self.bank.blend().forecast(way.sign()).variance + sample.worse[i];
                 let of = (way, &law, self.bank.phi());
                 wheel.observe(witness, of, (nu[i], home.deviation, s));
             }

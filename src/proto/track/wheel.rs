@@ -288,18 +288,20 @@ impl Flywheel {
         }
     }
 
+    /// Whether the wheel turns, and this one counts.
+    pub(super) fn hears(&self, witness: &Witness) -> bool {
+        self.turns && [self.round, self.next_round()].contains(&witness.round)
+    }
+
     /// Takes in what one way of an exchange says of the master: `nu` is the residual with the
     /// deviation `m` of [`Flywheel::home`] taken out already, `s` the variance of the slave's
-    /// part of it. Who does not count is not heard.
+    /// part of it. From who is [heard](Flywheel::hears).
     pub(super) fn observe(
         &mut self,
         witness: &mut Witness,
         (way, law, phi): (Way, &Mixture, f64),
         (nu, m, s): (f64, f64, f64),
     ) {
-        if !self.turns || ![self.round, self.next_round()].contains(&witness.round) {
-            return;
-        }
         let (mut nus, mut ss) = ([0.0; 4], [1.0; 4]);
         for (i, filter) in self.filters.iter().enumerate() {
             nus[i] = nu + way.sign() * (filter.mean[0] - m);
