@@ -22,11 +22,42 @@ struct Entry {
     slot: Option<Slot>,
 }
 
+/// Who may ever have had an entry: of a large cluster most slots are of slaves that have none, and need not be
+/// looked up. A set of bits by id (Bloom, *Space/time trade-offs in hash coding*, 1970), which forgets nobody
+/// and takes one in eight for one of a thousand others.
+#[derive(Debug)]
+struct Had([u64; 128]);
+
+impl Default for Had {
+    fn default() -> Self {
+        Self([0; 128])
+    }
+}
+
+impl Had {
+    fn note(&mut self, id: NodeId) {
+        let (word, bit) = Self::place(id);
+        self.0[word] |= bit;
+    }
+
+    fn may_have(&self, id: NodeId) -> bool {
+        let (word, bit) = Self::place(id);
+        self.0[word] & bit != 0
+    }
+
+    /// By the upper digits of a product with 2^64 over the golden ratio (Knuth, vol. 3, 6.4): near ids lie
+    /// apart.
+    fn place(id: NodeId) -> (usize, u64) {
+        let mixed = id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed >> 57) as usize, 1 << (mixed >> 51 & 63))
+    }
+}
+
 /// The slaves of a master, by what its events tell.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// By hash: most slots of a large cluster are of slaves that have no entry.
     entries: HashMap<NodeId, Entry>,
+    had: Had,
     /// How many slaves have no entry, and what they are called where somebody asks for that.
     others: usize,
     names: Option<BTreeMap<NodeId, Name>>,
@@ -47,6 +78,7 @@ impl Roster {
         if self.entries.len() < MOST_ENTRIES || self.entries.contains_key(&who.id) {
             let entry = Entry { who: who.clone(), silent: false, restarts: 0, slot: None };
             self.entries.insert(who.id, entry);
+            self.had.note(who.id);
             return;
         }
         self.others += 1;
@@ -74,7 +106,7 @@ impl Roster {
             Event::Moved { who, .. } => self.change(who, |_| ()),
             Event::Unreachable(who) => self.change(who, |entry| entry.silent = true),
             Event::Reachable(who) => self.change(who, |entry| entry.silent = false),
-            Event::Slot(slot) => {
+            Event::Slot(slot) if self.had.may_have(slot.id) => {
                 if let Some(entry) = self.entries.get_mut(&slot.id) {
                     entry.slot = Some(*slot);
                 }

@@ -174,6 +174,12 @@ impl Member {
         }
     }
 
+    /// A word of each line that a reply needs, which brings them near.
+    pub(super) fn touch(&self) -> u64 {
+        let held = self.held.as_ref().map_or(0, |held| held.nonce);
+        self.track.touch() ^ held ^ self.map.rate.as_ratio().to_bits()
+    }
+
     /// Whom to write to it as: the process that has proven itself.
     pub(super) fn receiver(&self) -> Receiver {
         Receiver { seat: self.seat, ..Receiver::from(self.who.id) }

@@ -95,7 +95,7 @@ impl Peers {
     }
 
     pub(super) fn touch_at(&self, seat: Seat) -> u64 {
-        self.peers.get(seat.0 as usize).map_or(0, |peer| u64::from(peer.boot.0))
+        self.peers.get(seat.0 as usize).map_or(0, |peer| peer.id.0 ^ u64::from(peer.addr.port))
     }
 
     fn seat_of(&self, id: NodeId) -> Option<u32> {

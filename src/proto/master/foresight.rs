@@ -23,8 +23,8 @@ impl Master {
             let (sender, nonce) = Datagram::glance(bytes)?;
             let peer = if self.gate.is_keyed() { self.gate.touch(sender) } else { 0 };
             let place = self.roster.near(nonce)?;
-            let track = self.roster.get(place)?.track.touch();
-            Some(peer ^ self.whereabouts(place) ^ track)
+            let member = self.roster.get(place)?.touch();
+            Some(peer ^ self.whereabouts(place) ^ member)
         });
         black_box(words.fold(0, BitXor::bitxor));
     }

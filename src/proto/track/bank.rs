@@ -12,7 +12,7 @@ use std::cell::OnceCell;
 use super::Source;
 use super::elementary::{exp, greater};
 use super::filter::Filter;
-use super::flock::{self, FILTERS, Flock, Row, Seen, product};
+use super::flock::{self, FILTERS, Flock, Row, Seen, greatest, product};
 use super::law::Mixture;
 
 /// Ratio of neighbouring q, and of neighbouring φ.
@@ -349,14 +349,10 @@ fn phi_of(stamps: Source, phi: i8) -> f64 {
     stamps.noise().as_secs_f64() * PHI_STEP.powi(phi.into())
 }
 
-fn greatest(row: &Row) -> f64 {
-    row[1..].iter().fold(row[0], |best, &of| greater(of, best))
-}
-
 /// What each filter's word is worth by its log likelihood, together 1.
 pub(super) fn weights<const N: usize>(score: &[f64; N]) -> [f64; N] {
-    let best = score.iter().fold(f64::NEG_INFINITY, |best, &of| greater(of, best));
+    let best = greatest(score);
     let likely = score.map(|score| exp(score - best));
-    let whole = 1.0 / likely.iter().sum::<f64>();
+    let whole = 1.0 / product(&likely, &[1.0; N]);
     likely.map(|likely| likely * whole)
 }

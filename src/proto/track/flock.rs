@@ -211,13 +211,22 @@ impl Flock {
 
 /// The sum of `of` by `weight`: of every other one, and then of both sums, which is two at a time.
 #[inline(always)]
-pub(super) fn product(weight: &Row, of: &Row) -> f64 {
+pub(super) fn product<const N: usize>(weight: &[f64; N], of: &[f64; N]) -> f64 {
     let mut sums = [0.0; 2];
-    for i in (0..FILTERS).step_by(2) {
-        sums[0] += weight[i] * of[i];
-        sums[1] += weight[i + 1] * of[i + 1];
+    for i in 0..N {
+        sums[i % 2] += weight[i] * of[i];
     }
     sums[0] + sums[1]
+}
+
+/// The greatest, found likewise.
+#[inline(always)]
+pub(super) fn greatest<const N: usize>(of: &[f64; N]) -> f64 {
+    let mut most = [of[0]; 2];
+    for i in 1..N {
+        most[i % 2] = greater(of[i], most[i % 2]);
+    }
+    greater(most[0], most[1])
 }
 
 #[cfg(test)]
