@@ -244,7 +244,7 @@ impl Slave {
             Ruling::Follow => {}
             Ruling::FollowAgain => self.tell(Event::Trusted(who)),
             Ruling::Hold(difference) => {
-                let publish = self.steering.doubt(now, &target);
+                let publish = self.steering.contest(now, &target);
                 publish.into_iter().for_each(|publish| self.ask(publish));
                 if difference.first {
                     let (by, rate) = (difference.by, difference.rate);
