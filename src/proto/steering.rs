@@ -9,6 +9,11 @@ use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
 /// How fast the hard bound grows with the age of the newest map (design figure of quartz).
 pub(super) const RHO: Rate = Rate::from_ppm(15.0);
 
+/// No rate beyond this is believed, whoever tells it: no cluster runs faster or slower against a clock that
+/// is worth keeping, nor does a kernel's discipline give more. So no slave can have learned one that it
+/// remembers.
+pub(super) const RATE_BELIEVED: Rate = Rate::from_ppm(500.0);
+
 /// A bound that is older says nothing any more (design figure).
 const VOID: Span = Span::from_secs(1_000);
 

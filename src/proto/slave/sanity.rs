@@ -5,6 +5,7 @@
 //! difference is small, late where it is large. Then it slews, as always.
 
 use crate::clock::Target;
+use crate::proto::steering::RATE_BELIEVED;
 use crate::time::{Local, Offset, Rate, Span, Time};
 use crate::wire::{BootId, NodeId, Term};
 
@@ -14,9 +15,6 @@ const BOUNDS: u32 = 5;
 const LEAST_BOUND: Span = Span::from_micros(2);
 /// How fast a bound grows with its age (design figure of quartz).
 const RHO: Rate = Rate::from_ppm(15.0);
-/// No cluster runs faster or slower than that against a clock that is worth keeping; what a
-/// kernel's discipline gives, too.
-const RATE_LIMIT: Rate = Rate::from_ppm(500.0);
 /// The rate may change by so much a round, once it is known.
 const RATE_CHANGE: Rate = Rate::from_ppm(1.0);
 /// While cluster time is being formed it moves: so many first adjusts of the first master are
@@ -97,8 +95,8 @@ impl Sanity {
         target: Target,
     ) -> Ruling {
         let new = Known { source, round, target };
-        let Some(old) = self.followed.filter(|_| target.map.rate.abs() <= RATE_LIMIT) else {
-            if target.map.rate.abs() <= RATE_LIMIT {
+        let Some(old) = self.followed.filter(|_| target.map.rate.abs() <= RATE_BELIEVED) else {
+            if target.map.rate.abs() <= RATE_BELIEVED {
                 return self.follow(new);
             }
             let nothing = Difference { by: Offset::ZERO, rate: target.map.rate, first: false };
