@@ -71,3 +71,41 @@ fn a_rate_that_cannot_be_leaves_a_better_one_that_was_told_before() {
     master.restart(place, &header(2), Some(Rate::from_ppm(2_000.0)));
     assert_eq!(master.roster.get(place).unwrap().saved.get(), Some(told));
 }
+
+/// Where a slave is polled, of which boot and by which name, when it has joined from `from` again as
+/// `boot`; it was known, was asked in as many slots as there are bits in `slots` and answered where
+/// they are set, newest last.
+fn after_rejoin(known: bool, slots: &str, from: u16, boot: u32) -> (u16, BootId, String) {
+    let (mut master, place) = with_slave(None);
+    if known {
+        master.roster.answered(place);
+    }
+    let member = master.roster.get_mut(place).unwrap();
+    member.polled = !slots.is_empty();
+    member.reach = slots.bytes().fold(0, |reach, slot| reach << 1 | u8::from(slot == b'1'));
+    master.rejoin(place, addr(from), &header(boot), &join("renamed", None));
+    assert_eq!(
+        master.roster.by_addr(addr(from)),
+        (from == 1 || moved(&master, place)).then_some(place)
+    );
+    let member = master.roster.get(place).unwrap();
+    (member.who.addr.port(), member.boot, member.who.name.to_string())
+}
+
+fn moved(master: &Master, place: Place) -> bool {
+    master.roster.get(place).unwrap().who.addr != addr(1)
+}
+
+#[test]
+fn a_join_from_elsewhere_moves_a_slave_that_is_silent_where_it_was() {
+    let renamed = |port, boot| (port, BootId(boot), "renamed".to_owned());
+    assert_eq!(after_rejoin(true, "1", 9, 1), renamed(1, 1), "it answers from there");
+    assert_eq!(after_rejoin(true, "10000000", 9, 1), renamed(1, 1), "one of eight is enough");
+    assert_eq!(after_rejoin(true, "0", 9, 1), renamed(9, 1), "one silent slot and no other");
+    assert_eq!(after_rejoin(true, "00000000", 9, 1), renamed(9, 1));
+    assert_eq!(after_rejoin(true, "", 9, 1), renamed(1, 1), "it was not asked there yet");
+    assert_eq!(after_rejoin(false, "", 9, 1), renamed(9, 1), "it has never answered from there");
+    assert_eq!(after_rejoin(true, "1", 9, 2), renamed(9, 2), "it was restarted");
+    assert_eq!(after_rejoin(true, "1", 1, 2), renamed(1, 2), "it was restarted where it was");
+    assert_eq!(after_rejoin(true, "0", 1, 1), renamed(1, 1), "its welcome was lost");
+}
