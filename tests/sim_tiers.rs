@@ -5,14 +5,7 @@ use campanile::time::Span;
 
 /// All tiers of a small tree.
 fn simulate(tiers: &Tiers) -> Vec<Tier> {
-    let mut summit = tiers.summit();
-    let mut all = vec![std::mem::take(&mut summit.tier)];
-    all.extend((2..=tiers.tiers).map(|_| Tier::default()));
-    for index in 0..tiers.fan_out {
-        let below = tiers.branch(&summit, index);
-        all[1..].iter_mut().zip(&below).for_each(|(tier, more)| tier.add(more));
-    }
-    all
+    tiers.simulate(|branches, work, take| branches.iter().map(work).for_each(take))
 }
 
 #[test]

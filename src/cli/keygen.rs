@@ -5,7 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -40,13 +41,28 @@ pub(super) struct KeygenArgs {
     #[arg(long, value_name = "NODE-ID", value_parser = node, requires = "key_file")]
     node: Option<NodeId>,
 
-    /// The file with the key of the cluster that --node is derived from
+    /// The file with the key of the cluster that --node is derived from; without --node of no use
     #[arg(long, env = "CAMPANILE_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
 
     /// Add the line to this file, made with mode 0600 where there is none, instead of printing it
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+}
+
+/// Whether the flags go together, beyond what they say of themselves.
+///
+/// # Errors
+/// Where `--key-file` was typed without `--node`. In the environment it stands for the daemons too, and
+/// a key of the cluster may be made all the same.
+pub(super) fn check(given: &ArgMatches) -> Result<(), Failure> {
+    let typed = given.value_source("key_file") == Some(ValueSource::CommandLine);
+    if typed && !given.contains_id("node") {
+        let why = "--key-file is what --node derives a key from, and there is no --node; a key of the \
+                   cluster goes into a file with --write";
+        return Err(Failure::input(why));
+    }
+    Ok(())
 }
 
 /// Makes a key and prints or writes it.

@@ -104,6 +104,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match matches.subcommand() {
         Some((name, of)) if config::is_asked_for(of) => show_config(&whole, name, of),
+        Some(("keygen", of)) => keygen::check(of).and_then(|()| cli.command.run()),
         _ => cli.command.run(),
     };
     match done {

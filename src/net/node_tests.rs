@@ -9,6 +9,9 @@ use crate::net::hope::Hope;
 use crate::proto::{Counters, Event, Source, Stamp};
 use crate::time::{Offset, Rate};
 
+#[path = "gather_tests.rs"]
+mod gather;
+
 /// Sends itself a datagram every 5 ms and keeps what it is told about it.
 #[derive(Default)]
 struct Echo {

@@ -237,14 +237,15 @@ impl Slave {
         let doubt = adjust.round_trip.map_or(adjust.bound, |took| took.max(likely));
         let doubt = doubt.min(adjust.bound);
         let target = Target { map, sigma: adjust.sigma, bound: adjust.bound, doubt, until };
-        let ruling = self.sanity.judge(now, source, adjust.round, target);
+        let counted = (adjust.round, adjust.interval);
+        let ruling = self.sanity.judge(now, source, counted, target);
         let Some(master) = &self.master else { return Err(Drop::NotOurMaster) };
         let who = master.who.clone();
         match ruling {
             Ruling::Follow => {}
             Ruling::FollowAgain => self.tell(Event::Trusted(who)),
             Ruling::Hold(difference) => {
-                let publish = self.steering.doubt(now, &target);
+                let publish = self.steering.contest(now, &target);
                 publish.into_iter().for_each(|publish| self.ask(publish));
                 if difference.first {
                     let (by, rate) = (difference.by, difference.rate);

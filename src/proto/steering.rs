@@ -9,6 +9,11 @@ use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
 /// How fast the hard bound grows with the age of the newest map (design figure of quartz).
 pub(super) const RHO: Rate = Rate::from_ppm(15.0);
 
+/// No rate beyond this is believed, whoever tells it: no cluster runs faster or slower against a clock that
+/// is worth keeping, nor does a kernel's discipline give more. So no slave can have learned one that it
+/// remembers.
+pub(super) const RATE_BELIEVED: Rate = Rate::from_ppm(500.0);
+
 /// A bound that is older says nothing any more (design figure).
 const VOID: Span = Span::from_secs(1_000);
 
@@ -36,7 +41,7 @@ pub(super) struct Steering {
     /// When holdover is told of again.
     renew: Option<Time<Local>>,
     /// How far off the newest target may be, by one that was not followed since.
-    doubt: Span,
+    contested: Span,
 }
 
 impl Steering {
@@ -52,7 +57,7 @@ impl Steering {
             steps: 0,
             expired: false,
             renew: None,
-            doubt: Span::ZERO,
+            contested: Span::ZERO,
         }
     }
 
@@ -61,7 +66,7 @@ impl Steering {
         self.discipline.aim(now, target);
         self.expired = false;
         self.renew = None;
-        self.doubt = Span::ZERO;
+        self.contested = Span::ZERO;
         self.targets = self.targets.saturating_add(1);
         let first = *self.first.get_or_insert(now);
         if self.targets >= LEARNED && now.since(first) >= LEARNED_AFTER {
@@ -84,13 +89,13 @@ impl Steering {
     /// A target that is not followed. Until another is followed nobody knows whether it or the newest
     /// that was is right, and the bounds reach from one to the other as long as it lasts. Returns what
     /// is to be told to the clock's other readers, if there is anything to be told of.
-    pub(super) fn doubt(&mut self, now: Time<Local>, other: &Target) -> Option<Output> {
+    pub(super) fn contest(&mut self, now: Time<Local>, other: &Target) -> Option<Output> {
         let Target { map, sigma, .. } = *self.newest()?;
         let by = other.map.reading(now) - map.reading(now);
         let apart = (other.map.rate - map.rate).as_ppb().abs() - RHO.as_ppb();
         let lasts = (other.until - now).ahead().as_offset();
         let growth = Rate::from_ppb(apart.max(0.0)).gain_over(lasts).abs();
-        self.doubt = by.abs() + other.bound + growth;
+        self.contested = by.abs() + other.bound + growth;
         Some(if self.expired { self.unsynchronised(now) } else { self.synchronised(now, sigma) })
     }
 
@@ -164,7 +169,7 @@ impl Steering {
         let past = (now - target.until).ahead().as_offset();
         let growth =
             RHO.gain_over(age.as_offset()).abs() + unknown_rate(target).gain_over(past).abs();
-        (age <= VOID).then(|| bound.max(self.doubt) + growth)
+        (age <= VOID).then(|| bound.max(self.contested) + growth)
     }
 
     /// As [`Steering::bound`], from the statistical figure.
@@ -323,11 +328,15 @@ mod tests {
             let map = Map { reads, rate: Rate::from_ppm(ppm), ..map };
             Target { map, sigma: Span::ZERO, bound, doubt: bound, until: at(10) }
         };
-        assert_eq!(steering.doubt(at(0), &other(0.0)), None, "nothing is known that may be wrong");
+        assert_eq!(
+            steering.contest(at(0), &other(0.0)),
+            None,
+            "nothing is known that may be wrong"
+        );
         let target =
             Target { map, sigma: Span::from_nanos(300), bound, doubt: bound, until: at(10) };
         steering.aim(at(0), target);
-        let Some(Output::Publish(told)) = steering.doubt(at(0), &other(0.0)) else { panic!() };
+        let Some(Output::Publish(told)) = steering.contest(at(0), &other(0.0)) else { panic!() };
         let reach = Span::from_micros(1_040);
         assert_eq!((told.synchronised, told.max_error), (true, reach));
         assert_eq!(
@@ -335,7 +344,7 @@ mod tests {
             (Some(reach), Some(reach))
         );
         // The two part at 55 ppm, of which age makes good 15.
-        steering.doubt(at(0), &other(-55.0));
+        steering.contest(at(0), &other(-55.0));
         assert_eq!(steering.bound(at(0)), Some(reach + Span::from_micros(400)));
         steering.aim(at(0), target);
         assert_eq!(steering.bound(at(0)), Some(bound));

@@ -42,4 +42,4 @@ pub use shown::ClockKind;
 pub use stability::{
     allan_deviation, departure_from_line, max_time_interval_error, slope, time_deviation,
 };
-pub use tiers::{Errors, Summit, Tier, Tiers};
+pub use tiers::{Errors, Take, Tier, Tiers, Work};

@@ -66,6 +66,11 @@ pub struct Tier {
     pub root: Errors,
 }
 
+/// Simulates what is below one relay of the highest cluster, by the relay's number.
+pub type Work<'a> = dyn Fn(&u64) -> Vec<Tier> + Sync + 'a;
+/// Takes in what comes of that.
+pub type Take<'a> = dyn FnMut(Vec<Tier>) + Send + 'a;
+
 /// Errors of many nodes at many moments.
 #[derive(Debug)]
 pub struct Errors {
@@ -74,11 +79,9 @@ pub struct Errors {
     squares: u128,
 }
 
-/// The highest cluster, simulated, and what is to be known of it for the others.
+/// The highest cluster, simulated: what is to be known of it for the others.
 #[derive(Debug)]
-pub struct Summit {
-    /// Of the first tier.
-    pub tier: Tier,
+struct Summit {
     relays: Vec<Relay>,
     /// Cluster time minus the truth, look by look.
     root: Vec<Offset>,
@@ -124,23 +127,33 @@ impl Tiers {
         self.fan_out.saturating_pow(tier)
     }
 
-    /// Simulates the highest cluster.
-    pub fn summit(&self) -> Summit {
+    /// Simulates all of them; what was seen, tier by tier from the first on. `on_all` is to do the work that
+    /// it is given for each of the jobs, and to hand on what comes of it, in whatever order and on as
+    /// many threads as it likes.
+    pub fn simulate(&self, on_all: impl FnOnce(&[u64], &Work<'_>, &mut Take<'_>)) -> Vec<Tier> {
         let mut root = Vec::new();
-        let (tier, relays) = self.cluster(1, self.seed, None, &mut root);
-        Summit { tier, relays, root, chosen: self.choose() }
+        let (first, relays) = self.cluster(1, self.seed, None, &mut root);
+        let summit = Summit { relays, root, chosen: self.choose() };
+        let mut all = vec![first];
+        all.extend(self.lower());
+        let branches: Vec<_> = (0..summit.relays.len() as u64).collect();
+        // Sums of whole numbers: who is done first does not matter.
+        on_all(&branches, &|&index| self.branch(&summit, index), &mut |below| {
+            all[1..].iter_mut().zip(&below).for_each(|(tier, more)| tier.add(more));
+        });
+        all
     }
 
-    /// Simulates all clusters below the relay `index` of the highest; gives the tiers from the second
-    /// on.
-    ///
-    /// # Panics
-    /// Where there is no such relay.
-    pub fn branch(&self, summit: &Summit, index: u64) -> Vec<Tier> {
-        let mut tiers: Vec<_> = (2..=self.tiers).map(|_| Tier::default()).collect();
-        let relay = &summit.relays[index as usize];
-        self.descend(summit, 2, index, relay, &mut tiers);
+    /// All clusters below the relay `index` of the highest: the tiers from the second on.
+    fn branch(&self, summit: &Summit, index: u64) -> Vec<Tier> {
+        let mut tiers: Vec<_> = self.lower().collect();
+        self.descend(summit, 2, index, &summit.relays[index as usize], &mut tiers);
         tiers
+    }
+
+    /// The tiers from the second on, of which nothing was seen yet.
+    fn lower(&self) -> impl Iterator<Item = Tier> + use<> {
+        (2..=self.tiers).map(|_| Tier::default())
     }
 
     /// The cluster below `relay`, which is the `number`-th of its tier, and those below that.
@@ -326,7 +339,7 @@ impl Witness for Ear {
 
 impl Tier {
     /// Takes in what was seen of others of this tier.
-    pub fn add(&mut self, other: &Tier) {
+    fn add(&mut self, other: &Tier) {
         self.simulated += other.simulated;
         self.own.add(&other.own);
         self.root.add(&other.root);

@@ -104,19 +104,16 @@ impl Datagram {
     /// # Errors
     /// As [`Datagram::decode`]; type and body are not looked at.
     pub fn outline(bytes: &[u8]) -> Result<(Header, &Buffer), Reject> {
-        let bytes: &Buffer = bytes.try_into().map_err(|_| Reject::Length)?;
-        let head = bytes.first_chunk().ok_or(Reject::Length)?;
+        let (bytes, head, _) = parts(bytes)?;
         Header::decode(head).map(|(header, _)| (header, bytes))
     }
 
     /// Sender and nonce of what looks like a reply. Neither seal nor fields were checked: they are good
     /// for guesses alone.
     pub fn glance(bytes: &[u8]) -> Option<(NodeId, u64)> {
-        let bytes: &Buffer = bytes.try_into().ok()?;
-        let (head, rest) = bytes.split_first_chunk::<{ header::LEN }>()?;
+        let (_, head, body) = parts(bytes).ok()?;
         let (header, kind) = Header::decode(head).ok()?;
-        let body = rest.first_chunk::<BODY_LEN>().filter(|_| kind == REPLY)?;
-        Some((header.sender, Reader::new(body).u64()))
+        (kind == REPLY).then(|| (header.sender, Reader::new(body).u64()))
     }
 
     /// Reads a datagram, but for its seal.
@@ -125,9 +122,7 @@ impl Datagram {
     /// The first thing that is wrong with it, in the order length, magic, version, sender, type,
     /// fields.
     pub fn decode(bytes: &[u8]) -> Result<Self, Reject> {
-        let bytes: &Buffer = bytes.try_into().map_err(|_| Reject::Length)?;
-        let (head, rest) = bytes.split_first_chunk::<{ header::LEN }>().ok_or(Reject::Length)?;
-        let (body, _trailer) = rest.split_first_chunk::<BODY_LEN>().ok_or(Reject::Length)?;
+        let (_, head, body) = parts(bytes)?;
         let (header, kind) = Header::decode(head)?;
         let reader = &mut Reader::new(body);
         let message = match kind {
@@ -145,6 +140,13 @@ impl Datagram {
         };
         Ok(Self { header, message })
     }
+}
+
+/// The whole of what is of the right length, the bytes of its header, and those of its body.
+fn parts(bytes: &[u8]) -> Result<(&Buffer, &[u8; header::LEN], &[u8; BODY_LEN]), Reject> {
+    let bytes: &Buffer = bytes.try_into().map_err(|_| Reject::Length)?;
+    let (head, rest) = bytes.split_first_chunk().ok_or(Reject::Length)?;
+    Ok((bytes, head, rest.first_chunk().ok_or(Reject::Length)?))
 }
 
 const _: () = assert!(LEN == header::LEN + BODY_LEN + TRAILER_LEN);

@@ -50,6 +50,24 @@ fn keygen_makes_lines_that_differ_and_files_that_nobody_else_reads() {
 }
 
 #[test]
+fn a_key_file_that_keygen_would_not_look_at_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let file = path.to_str().unwrap();
+    for args in [
+        &["keygen", "--key-file", file][..],
+        &["keygen", "--key-file", file, "--write", file],
+        &["keygen", "--key-file", file, "--id", "3"],
+    ] {
+        assert_refused(&run(args), 2, &["--key-file", "--node", "--write"]);
+    }
+    assert!(!path.exists());
+    // It is there for the daemons, and keygen is often run in their environment.
+    let made = campanile().env("CAMPANILE_KEY_FILE", file).arg("keygen").output().unwrap();
+    assert!(made.status.success() && stdout(&made).starts_with("1 HMAC-SHA256 HEX:"));
+}
+
+#[test]
 fn a_nodes_key_follows_from_the_clusters_and_from_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let secret = "HEX:000102030405060708090a0b0c0d0e0f";

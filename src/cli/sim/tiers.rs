@@ -124,15 +124,7 @@ impl Figures {
 
 /// Simulates the tiers on all processors, and tells `progress` how many of the branches are done.
 pub(super) fn run(tiers: &Tiers, progress: Progress<'_>) -> Report {
-    let mut summit = tiers.summit();
-    let mut all = vec![std::mem::take(&mut summit.tier)];
-    all.extend((2..=tiers.tiers).map(|_| Tier::default()));
-    let branches: Vec<_> = if tiers.tiers > 1 { (0..tiers.fan_out).collect() } else { Vec::new() };
-    let take = |below: Vec<Tier>| {
-        all[1..].iter_mut().zip(&below).for_each(|(tier, more)| tier.add(more));
-    };
-    // Sums of whole numbers: who is done first does not matter.
-    on_all(&branches, |&index| tiers.branch(&summit, index), take, progress);
+    let all = tiers.simulate(|branches, work, take| on_all(branches, work, take, progress));
     let row = |(tier, of): (u32, &Tier)| Row {
         tier,
         nodes: tiers.nodes(tier),

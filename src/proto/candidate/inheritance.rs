@@ -46,6 +46,8 @@ impl Inheritance {
                     return false;
                 }
                 // Who is elected again counts its rounds anew, who takes a higher term and goes on does not.
+                // (Who is not heard before it has counted further than ever before passes for the latter;
+                // then those that have left meanwhile are kept for the turns that any line is.)
                 if author.term > before.term && entry.round < self.newest {
                     self.newest = 0;
                     self.lines.values_mut().for_each(|line| line.round = 0);

@@ -8,6 +8,7 @@ use super::{
     Seat, Span, Time,
 };
 use crate::proto::event::Who;
+use crate::proto::steering::RATE_BELIEVED;
 use crate::proto::track::Track;
 use crate::time::Rate;
 use crate::wire::{BootId, Join, Name, NodeId};
@@ -109,8 +110,9 @@ impl Master {
     ) -> Admission {
         let who = Who { id: header.sender, name: join.name.clone(), addr: from };
         let mut member = Member::new(who, header.boot, false);
-        member.saved = join.saved_rate.into();
-        member.track = Track::new(self.prior(join.saved_rate));
+        let rate = believed(join.saved_rate);
+        member.saved = rate.into();
+        member.track = Track::new(self.prior(rate));
         match self.roster.add(member) {
             Some(place) => {
                 // It is announced when it answers: until then it may be forged.
@@ -218,6 +220,7 @@ impl Master {
     }
 
     fn restart(&mut self, place: Place, header: &Header, rate: Option<Rate>) {
+        let rate = believed(rate);
         let prior = self.prior(rate);
         self.roster.identify(place, header.sender);
         let Some(member) = self.roster.get_mut(place) else { return };
@@ -326,8 +329,18 @@ impl Master {
     }
 }
 
+/// The rate that a slave remembers. One that it cannot have learned is as good as none: cut to what may be, it
+/// would be wrong and yet believed to 2 ppm.
+fn believed(rate: Option<Rate>) -> Option<Rate> {
+    rate.filter(|rate| rate.abs() <= RATE_BELIEVED)
+}
+
 /// A number from 0 to 1 for each slot, evenly spread.
 fn spread(place: Place) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_895;
     (f64::from(place.slot) * GOLDEN).fract()
 }
+
+#[cfg(test)]
+#[path = "membership_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@
 //! difference is small, late where it is large. Then it slews, as always.
 
 use crate::clock::Target;
+use crate::proto::steering::RATE_BELIEVED;
 use crate::time::{Local, Offset, Rate, Span, Time};
 use crate::wire::{BootId, NodeId, Term};
 
@@ -14,9 +15,6 @@ const BOUNDS: u32 = 5;
 const LEAST_BOUND: Span = Span::from_micros(2);
 /// How fast a bound grows with its age (design figure of quartz).
 const RHO: Rate = Rate::from_ppm(15.0);
-/// No cluster runs faster or slower than that against a clock that is worth keeping; what a
-/// kernel's discipline gives, too.
-const RATE_LIMIT: Rate = Rate::from_ppm(500.0);
 /// The rate may change by so much a round, once it is known.
 const RATE_CHANGE: Rate = Rate::from_ppm(1.0);
 /// While cluster time is being formed it moves: so many first adjusts of the first master are
@@ -61,6 +59,7 @@ pub(super) struct Difference {
 struct Known {
     source: Source,
     round: u32,
+    interval: Span,
     target: Target,
 }
 
@@ -93,12 +92,12 @@ impl Sanity {
         &mut self,
         now: Time<Local>,
         source: Source,
-        round: u32,
+        (round, interval): (u32, Span),
         target: Target,
     ) -> Ruling {
-        let new = Known { source, round, target };
-        let Some(old) = self.followed.filter(|_| target.map.rate.abs() <= RATE_LIMIT) else {
-            if target.map.rate.abs() <= RATE_LIMIT {
+        let new = Known { source, round, interval, target };
+        let Some(old) = self.followed.filter(|_| target.map.rate.abs() <= RATE_BELIEVED) else {
+            if target.map.rate.abs() <= RATE_BELIEVED {
                 return self.follow(new);
             }
             let nothing = Difference { by: Offset::ZERO, rate: target.map.rate, first: false };
@@ -145,10 +144,17 @@ impl Sanity {
 
 impl Known {
     /// Whether the same master goes on, perhaps in a higher term. Who is elected again counts its rounds anew,
-    /// and knows the rates as little as at the first time.
+    /// and knows the rates as little as at the first time. It may not be heard before it has counted
+    /// further than ever before; then all of its rounds have begun since.
     fn continues(&self, old: &Known) -> bool {
         let ((id, boot, term), (old_id, old_boot, old_term)) = (self.source, old.source);
-        (id, boot) == (old_id, old_boot) && (term == old_term || self.round > old.round)
+        let goes_on = self.round > old.round && self.began() <= old.target.map.at;
+        (id, boot) == (old_id, old_boot) && (term == old_term || goes_on)
+    }
+
+    /// When the first of the master's rounds began, were all of them as long as these.
+    fn began(&self) -> Time<Local> {
+        self.target.map.at - self.interval.times(self.round)
     }
 
     fn minus(&self, old: &Known, now: Time<Local>) -> Difference {
@@ -209,7 +215,7 @@ mod tests {
             let bound = Span::from_micros(50);
             let until = at + Span::from_secs(10);
             let target = Target { map, sigma: Span::ZERO, bound, doubt: bound, until };
-            self.sanity.judge(at, self.source, self.round, target)
+            self.sanity.judge(at, self.source, (self.round, Span::from_secs(1)), target)
         }
     }
 
@@ -282,6 +288,21 @@ mod tests {
         assert!(!talk.sanity.has_judged(again, 1));
         (talk.source, talk.round) = (again, 0);
         assert_eq!(talk.says(20, 30_000, 40.0), 2, "as any other in a new reign");
+    }
+
+    #[test]
+    fn a_master_that_is_elected_again_begins_anew_however_late_it_is_heard() {
+        let again = || {
+            let mut talk = Talk::locked();
+            // It was out of office from the 30th second to the 70th.
+            (talk.source, talk.round, talk.second) = ((NodeId(1), BootId(1), Term(3)), 30, 100);
+            talk
+        };
+        let mut talk = again();
+        assert_eq!(talk.says(1, 0, 40.0), 0, "its rate is its own");
+        assert!(talk.sanity.has_turned());
+        assert_eq!(talk.says(1, 0, 30.0), 0, "and is hardly known");
+        assert_eq!(again().says(20, 30_000, 0.0), 2, "as any other in a new reign");
     }
 
     #[test]

@@ -42,3 +42,75 @@ impl State {
         self.astray = if same { self.astray.saturating_add(side) } else { side };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::exchange::{Exchange, Source, Stamp};
+    use crate::proto::track::{Flywheel, Track};
+    use crate::time::{Scale, Time};
+
+    /// Either way, of which the first exchange makes a floor of less than 0.22 ms.
+    const WAY: f64 = 120e-6;
+    /// Both differences, either of which allows an offset of nothing.
+    const FINE: [f64; 2] = [WAY, WAY];
+
+    /// Of one exchange, on ways that are longer than they were by so much.
+    fn state(skew: [f64; 2]) -> State {
+        fn kernel<S: Scale>(at: f64) -> Stamp<S> {
+            let at = Time::from_nanos((at * 1e9).round() as i64);
+            Stamp { at, source: Source::Kernel }
+        }
+        let (t1, t2, t3, t4) = (kernel(0.0), kernel(WAY), kernel(WAY), kernel(2.0 * WAY));
+        let (mut track, mut wheel) = (Track::default(), Flywheel::new());
+        track.observe(&Exchange { t1, t2, t3, t4 }, &mut wheel);
+        State { skew, ..track.state.unwrap().wake() }
+    }
+
+    /// How far astray it is once what `seen` allows was seen with an offset of `x`, so often.
+    fn astray(state: &mut State, seen: [f64; 2], x: f64, times: usize) -> i8 {
+        (0..times).for_each(|_| state.stray(seen, x));
+        state.astray
+    }
+
+    const LESS: f64 = -1e-3;
+
+    #[test]
+    fn a_floor_below_nothing_accuses_the_side_it_is_on() {
+        for (skew, sign) in [([LESS, 0.0], 1), ([0.0, LESS], -1)] {
+            let mut state = state(skew);
+            assert_eq!(astray(&mut state, FINE, 0.0, 23), sign * 23);
+            assert!(!state.is_astray());
+            assert_eq!(astray(&mut state, FINE, 0.0, 1), sign * ASTRAY);
+            assert!(state.is_astray());
+        }
+        assert_eq!(astray(&mut state([-1e-4, -1e-4]), FINE, 0.0, 30), 0, "no floor is that sure");
+    }
+
+    #[test]
+    fn both_floors_below_nothing_go_on_with_either_accusation() {
+        assert_eq!(
+            astray(&mut state([LESS; 2]), FINE, 0.0, 24),
+            ASTRAY,
+            "and make one of their own"
+        );
+        for (skew, sign) in [([LESS, 0.0], 1), ([0.0, LESS], -1)] {
+            let mut state = state(skew);
+            astray(&mut state, FINE, 0.0, 12);
+            state.skew = [LESS; 2];
+            assert_eq!(astray(&mut state, FINE, 0.0, 12), sign * ASTRAY);
+            state.skew = [0.0; 2];
+            assert_eq!(astray(&mut state, FINE, 0.0, 1), 0, "one that is in order ends it");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_goes_before_the_floors() {
+        // The offset is too little, and the floors would say that it is too great.
+        assert_eq!(astray(&mut state([LESS, 0.0]), FINE, -2.0 * WAY, 3), -3);
+        assert_eq!(astray(&mut state([LESS; 2]), FINE, -2.0 * WAY, 3), -3);
+        let mut state = state([0.0; 2]);
+        assert_eq!(astray(&mut state, FINE, 2.0 * WAY, 5), 5);
+        assert_eq!(astray(&mut state, FINE, -2.0 * WAY, 1), -1, "the other side begins anew");
+    }
+}

@@ -118,9 +118,10 @@ fn however_old_a_track_is_when_a_storm_ends_it_hears_the_calm() {
 fn noise_of_the_stamps_is_forgotten_once_it_is_over() {
     let mut astray = Vec::new();
     for seed in 0..100 {
-        let storm = [(30.0, Weather::Calm), (60.0, Weather::Noise(5e-4))];
-        let [soon, later] = [20.0, 120.0]
-            .map(|calm| run(seed, &[storm[0], storm[1], (calm, Weather::Calm)]).pop().unwrap());
+        let course = [(30.0, Weather::Calm), (60.0, Weather::Noise(5e-4)), (120.0, Weather::Calm)];
+        let found = run(seed, &course);
+        let after = |calm: f64| found[((90.0 + calm) * PACE) as usize - 1];
+        let [soon, later] = [20.0, 120.0].map(after);
         for (error, _, bound) in [soon, later] {
             assert!(error.abs() <= bound, "seed {seed}: {error:e} > {bound:e}");
         }
