@@ -1,6 +1,9 @@
 //! A node's loop under load, and without.
 
 use std::cell::Cell;
+use std::net::UdpSocket;
+use std::thread;
+use std::time::Duration;
 
 use super::*;
 
@@ -11,6 +14,9 @@ struct Volley {
     lot: usize,
     every: Span,
     patient: bool,
+    /// For so long, or for ever.
+    lasts: Option<Span>,
+    ended: bool,
     next: Option<Time<Local>>,
     unsent: usize,
     /// Whether the loop has begun a turn since the core was last served.
@@ -19,6 +25,8 @@ struct Volley {
     turns: Vec<Time<Local>>,
     /// How long what came has waited to be read.
     waits: Vec<Offset>,
+    /// What came from others.
+    foreign: usize,
     counters: Counters,
     stopping: bool,
 }
@@ -26,7 +34,10 @@ struct Volley {
 impl Core for &mut Volley {
     fn handle(&mut self, now: Time<Local>, input: Input<'_>) {
         match input {
-            Input::Datagram { at, .. } => self.waits.push(now - at.at),
+            Input::Datagram { at, from, .. } => {
+                self.waits.push(now - at.at);
+                self.foreign += usize::from(Some(from) != self.to);
+            }
             Input::Stop => self.stopping = true,
             _ => {}
         }
@@ -35,7 +46,9 @@ impl Core for &mut Volley {
     fn poll(&mut self, now: Time<Local>, _: &mut Buffer) -> Option<Output> {
         if self.turned.take() {
             self.turns.push(now);
-            if self.next.is_none_or(|due| due <= now) {
+            let is_over = |lasts: Span| self.turns[0] + lasts <= now;
+            self.ended |= self.lasts.is_some_and(is_over);
+            if !self.ended && self.next.is_none_or(|due| due <= now) {
                 self.next = Some(now + self.every);
                 self.unsent = self.lot;
             }
@@ -46,7 +59,7 @@ impl Core for &mut Volley {
 
     fn deadline(&self) -> Option<Time<Local>> {
         self.turned.set(true);
-        Some(self.next.unwrap_or(Time::from_nanos(0)))
+        (!self.ended).then(|| self.next.unwrap_or(Time::from_nanos(0)))
     }
 
     fn is_patient(&self) -> bool {
@@ -66,7 +79,11 @@ impl Volley {
     /// Runs for 400 ms; nothing where the kernel gives no stamps.
     fn run(mut self) -> Option<Self> {
         let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        self.to = Some(endpoint.local_addr());
+        let to = endpoint.local_addr();
+        self.to = Some(to);
+        if self.lasts.is_some() {
+            thread::spawn(move || call_late(to));
+        }
         let node = Node::new(endpoint, &mut self, Stubborn, Oscillator::plain(), vec![]).unwrap();
         let stamped = node.stamps.receiving() && node.stamps.transmitting();
         let mut watcher = Watcher::default();
@@ -83,6 +100,14 @@ impl Volley {
         let from = self.turns[0] + Span::from_millis(120);
         &self.turns[self.turns.partition_point(|at| *at < from)..]
     }
+}
+
+/// Sends something when the load is over.
+#[expect(clippy::disallowed_methods, reason = "the node runs meanwhile")]
+fn call_late(to: SocketAddr) {
+    let caller = UdpSocket::bind("127.0.0.1:0").unwrap();
+    thread::sleep(Duration::from_millis(300));
+    caller.send_to(&[0; LEN], to).unwrap();
 }
 
 /// In a turn, and so often that many come a second however little of the processor a node gets.
@@ -115,4 +140,13 @@ fn a_quiet_node_reads_at_once_what_comes() {
     // Between sending and reading it does not sleep, so it seldom loses the processor there.
     let middle = quiet.waits[quiet.waits.len() / 2].abs();
     assert!(quiet.waits.len() >= 20 && middle < Span::from_micros(500), "{:?}", quiet.waits);
+}
+
+#[test]
+fn after_the_load_what_comes_is_heard_again() {
+    // And then it waits for what is announced alone.
+    let lasts = Some(Span::from_millis(200));
+    let busy = Volley { lot: LOAD, patient: true, lasts, ..Volley::default() };
+    let Some(busy) = busy.run() else { return };
+    assert_eq!(busy.foreign, 1);
 }
