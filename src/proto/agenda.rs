@@ -1,7 +1,7 @@
 //! What is due when: the master's deadlines, earliest first.
 //!
 //! A hierarchical timing wheel (Varghese and Lauck, *Hashed and hierarchical timing wheels*, 1987):
-//! four rings of 256 buckets, the finest 65 µs each, the coarsest an hour and more. An entry is put
+//! four rings of 256 buckets, the finest 0.26 ms each, the coarsest an hour and more. An entry is put
 //! in and taken out at a cost that does not grow with their number, and moves down a ring three
 //! times at most. Only those of the present bucket are sorted, so that the order is exact.
 //!
@@ -34,8 +34,9 @@ pub(super) struct Place {
 const DIGITS: u32 = 8;
 const BUCKETS: usize = 1 << DIGITS;
 const RINGS: usize = 4;
-/// A bucket of the finest ring is 2^16 ns long.
-const FINEST: u32 = 16;
+/// A bucket of the finest ring is 2^18 ns long. Finer ones would hold less than an entry where ten thousand a
+/// second come, and each that holds something takes a chunk.
+const FINEST: u32 = 18;
 /// The end of a list.
 const NONE: u32 = u32::MAX;
 /// So many entries are fetched at once.

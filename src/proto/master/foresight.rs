@@ -3,36 +3,52 @@
 //! What is known of a slave lies in a dozen cache lines here and there, and by its next turn thousands of
 //! others have swept them out. Read one after the other each is waited for; of reads that do not depend on
 //! each other a processor has dozens on their way at once. So before a lot of polls or replies is worked
-//! through, a word of each line that they need is read, and nothing done with it.
+//! through, a word of each line that they need is read, and nothing done with it. What the gate has of a member
+//! lies where the member says, so that comes when all members are near.
 
 use std::hint::black_box;
 use std::ops::BitXor;
 
 use super::{Datagram, Master, Place};
 
+/// As many datagrams as come at once; of more the rest is not read ahead in full.
+const LOT: usize = 32;
+
 impl Master {
     /// For the polls that were fetched from the agenda.
     pub(super) fn foresee_polls(&self) {
         let words = self.agenda.fetched().map(|place| self.whereabouts(place));
         black_box(words.fold(0, BitXor::bitxor));
+        // Without keys the gate is not asked for whom to write to.
+        if self.gate.is_keyed() {
+            self.foresee_peers(self.agenda.fetched());
+        }
     }
 
     /// For what these datagrams bring, if they are replies.
     pub(super) fn foresee_replies(&self, datagrams: &mut dyn Iterator<Item = &[u8]>) {
-        let words = datagrams.filter_map(|bytes| {
+        let mut places = [None; LOT];
+        let words = datagrams.zip(&mut places).filter_map(|(bytes, seen)| {
             let (sender, nonce) = Datagram::glance(bytes)?;
             let peer = if self.gate.is_keyed() { self.gate.touch(sender) } else { 0 };
             let place = self.roster.near(nonce)?;
+            *seen = Some(place);
             let member = self.roster.get(place)?.touch();
             Some(peer ^ self.whereabouts(place) ^ member)
         });
         black_box(words.fold(0, BitXor::bitxor));
+        self.foresee_peers(places.into_iter().flatten());
     }
 
-    /// Where to write to a member, and what the gate has of it.
+    /// Where to write to a member.
     fn whereabouts(&self, place: Place) -> u64 {
         let Some(member) = self.roster.get(place) else { return 0 };
-        let (addr, peer) = (member.who.addr.port(), self.gate.touch_at(member.seat));
-        u64::from(addr) ^ u64::from(member.boot.0) ^ peer
+        u64::from(member.who.addr.port()) ^ u64::from(member.boot.0)
+    }
+
+    /// What the gate has of members, all of which are near.
+    fn foresee_peers(&self, places: impl Iterator<Item = Place>) {
+        let seats = places.filter_map(|place| self.roster.get(place)).map(|member| member.seat);
+        black_box(seats.map(|seat| self.gate.touch_at(seat)).fold(0, BitXor::bitxor));
     }
 }
