@@ -23,7 +23,7 @@ const CODE: usize = BOOT + 4;
 const AS_MASTER: u16 = 1;
 /// Nodes whose keys are kept ready. Those of others are made anew each time, which takes about as
 /// long as to find them among very many.
-const READY: usize = 1_024;
+const READY: usize = 64;
 
 /// As what a node speaks. It decides whose key is used, so that the key of a slave is worth
 /// nothing for a master's words.
@@ -98,7 +98,7 @@ impl Sealer {
         }
         BigEndian::write_u32(&mut bytes[KEY..], id.0);
         BigEndian::write_u32(&mut bytes[BOOT..], receiver_boot.0);
-        let Some(mac) = self.keyed(id, node) else { return };
+        let Some((mac, _)) = self.keyed(id, node) else { return };
         let code = mac.chain_update(&bytes[..CODE]).finalize().into_bytes();
         bytes[CODE..].copy_from_slice(&code[..LEN - CODE]);
     }
@@ -115,20 +115,22 @@ impl Sealer {
         let as_master = BigEndian::read_u16(&bytes[FLAGS..]) & AS_MASTER != 0;
         let voice = if as_master { Voice::Master } else { Voice::Slave };
         let node = speaks_for(bytes, voice);
-        let mac = self.keyed(key, node).ok_or(Broken::UnknownKey)?;
-        let fresh = mac.clone();
+        let (mac, is_ready) = self.keyed(key, node).ok_or(Broken::UnknownKey)?;
+        let keeps = !is_ready && self.ready.len() < READY;
+        let fresh = keeps.then(|| mac.clone());
         let told = mac.chain_update(&bytes[..CODE]);
         // In constant time.
         told.verify_truncated_left(&bytes[CODE..]).map_err(|_| Broken::BadMac)?;
         // Kept only now, so that forgeries push nobody's out.
-        self.keep(key, node, fresh);
+        self.ready.extend(fresh.map(|mac| ((key, node), mac)));
         let receiver_boot = BootId(BigEndian::read_u32(&bytes[BOOT..]));
         Ok(Seal { key, voice, receiver_boot })
     }
 
-    fn keyed(&self, id: KeyId, node: NodeId) -> Option<Hmac<Sha256>> {
+    /// What makes a node's seals, and whether that was ready.
+    fn keyed(&self, id: KeyId, node: NodeId) -> Option<(Hmac<Sha256>, bool)> {
         if let Some(ready) = self.ready.get(&(id, node)) {
-            return Some(ready.clone());
+            return Some((ready.clone(), true));
         }
         let mut keys = self.keys.keys().iter().zip(&self.expanders);
         let (key, expander) = keys.find(|(key, _)| key.id == id && key.serves(node))?;
@@ -136,13 +138,7 @@ impl Sealer {
             Some(expander) => expanded(expander.clone(), node),
             None => key.of_node(node),
         };
-        Hmac::new_from_slice(&*key).ok()
-    }
-
-    fn keep(&mut self, id: KeyId, node: NodeId, mac: Hmac<Sha256>) {
-        if self.ready.len() < READY {
-            self.ready.entry((id, node)).or_insert(mac);
-        }
+        Some((Hmac::new_from_slice(&*key).ok()?, false))
     }
 }
 
