@@ -4,8 +4,6 @@
 //! all bytes before it: type, sender, receiver, the sender's boot, term, sequence, body, number of
 //! the key and the receiver's boot.
 
-use std::collections::BTreeMap;
-
 use byteorder::{BigEndian, ByteOrder};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -21,9 +19,9 @@ const BOOT: usize = KEY + 4;
 const CODE: usize = BOOT + 4;
 /// Flag: the sender speaks as a master.
 const AS_MASTER: u16 = 1;
-/// Nodes whose keys are kept ready. Those of others are made anew each time, which takes about as
-/// long as to find them among very many.
-const READY: usize = 64;
+/// Nodes whose keys are kept ready, those that were used last: of one node's poll, reply and delta the first
+/// makes its key anew, and the others find it. More would be found in memory no sooner than they are made.
+const READY: usize = 256;
 
 /// As what a node speaks. It decides whose key is used, so that the key of a slave is worth
 /// nothing for a master's words.
@@ -65,8 +63,15 @@ pub struct Sealer {
     keys: Keyring,
     /// Of each key that is the cluster's, what nodes' keys are expanded with.
     expanders: Vec<Option<Hmac<Sha256>>>,
-    /// Keyed and ready to use, by node.
-    ready: BTreeMap<(KeyId, NodeId), Hmac<Sha256>>,
+    /// Keyed and ready to use. Each has one place, by node, and gives way there to whoever comes later.
+    ready: Vec<Option<Ready>>,
+}
+
+#[derive(Debug, Clone)]
+struct Ready {
+    key: KeyId,
+    node: NodeId,
+    mac: Hmac<Sha256>,
 }
 
 impl PartialEq for Sealer {
@@ -79,7 +84,7 @@ impl Sealer {
     /// A sealer with these keys.
     pub fn new(keys: Keyring) -> Self {
         let expanders = keys.keys().iter().map(Key::expander).collect();
-        Self { keys, expanders, ready: BTreeMap::new() }
+        Self { keys, expanders, ready: Vec::new() }
     }
 
     /// Whether there are keys, so that what is not sealed is not believed.
@@ -98,7 +103,10 @@ impl Sealer {
         }
         BigEndian::write_u32(&mut bytes[KEY..], id.0);
         BigEndian::write_u32(&mut bytes[BOOT..], receiver_boot.0);
-        let Some((mac, _)) = self.keyed(id, node) else { return };
+        let Some((mac, is_ready)) = self.keyed(id, node) else { return };
+        if !is_ready {
+            self.keep(id, node, mac.clone());
+        }
         let code = mac.chain_update(&bytes[..CODE]).finalize().into_bytes();
         bytes[CODE..].copy_from_slice(&code[..LEN - CODE]);
     }
@@ -116,21 +124,23 @@ impl Sealer {
         let voice = if as_master { Voice::Master } else { Voice::Slave };
         let node = speaks_for(bytes, voice);
         let (mac, is_ready) = self.keyed(key, node).ok_or(Broken::UnknownKey)?;
-        let keeps = !is_ready && self.ready.len() < READY;
-        let fresh = keeps.then(|| mac.clone());
+        let fresh = (!is_ready).then(|| mac.clone());
         let told = mac.chain_update(&bytes[..CODE]);
         // In constant time.
         told.verify_truncated_left(&bytes[CODE..]).map_err(|_| Broken::BadMac)?;
         // Kept only now, so that forgeries push nobody's out.
-        self.ready.extend(fresh.map(|mac| ((key, node), mac)));
+        if let Some(fresh) = fresh {
+            self.keep(key, node, fresh);
+        }
         let receiver_boot = BootId(BigEndian::read_u32(&bytes[BOOT..]));
         Ok(Seal { key, voice, receiver_boot })
     }
 
     /// What makes a node's seals, and whether that was ready.
     fn keyed(&self, id: KeyId, node: NodeId) -> Option<(Hmac<Sha256>, bool)> {
-        if let Some(ready) = self.ready.get(&(id, node)) {
-            return Some((ready.clone(), true));
+        let ready = self.ready.get(place(node)).and_then(Option::as_ref);
+        if let Some(ready) = ready.filter(|ready| (ready.key, ready.node) == (id, node)) {
+            return Some((ready.mac.clone(), true));
         }
         let mut keys = self.keys.keys().iter().zip(&self.expanders);
         let (key, expander) = keys.find(|(key, _)| key.id == id && key.serves(node))?;
@@ -140,7 +150,20 @@ impl Sealer {
         };
         Some((Hmac::new_from_slice(&*key).ok()?, false))
     }
+
+    fn keep(&mut self, key: KeyId, node: NodeId, mac: Hmac<Sha256>) {
+        self.ready.resize(READY, None);
+        self.ready[place(node)] = Some(Ready { key, node, mac });
+    }
 }
+
+/// Where the key of a node is ready, by the upper digits of a product with 2^64 over the golden ratio (Knuth,
+/// vol. 3, 6.4). Whoever chooses ids that meet there has keys made, and no more.
+fn place(node: NodeId) -> usize {
+    (node.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+}
+
+const _: () = assert!(READY == 1 << 8);
 
 /// Whose key proves it.
 fn speaks_for(bytes: &Buffer, voice: Voice) -> NodeId {
