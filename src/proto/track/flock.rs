@@ -5,10 +5,12 @@
 
 use super::elementary::greater;
 use super::filter::{Filter, Way};
-use super::law::{Mixture, Pulls};
+use super::law::{Mixture, Pulls, Residuals};
 
 /// So many there are.
 pub(super) const FILTERS: usize = 6;
+/// So many numbers the widest instructions take.
+const WIDTH: usize = 8;
 /// A number of each.
 pub(super) type Row = [f64; FILTERS];
 
@@ -140,22 +142,22 @@ impl Flock {
 
     /// What `seen` says to each, where the stamps have the noise `phi`.
     #[inline]
-    pub(super) fn pulls(&self, seen: &Seen, law: &Mixture, phi: &Row) -> Pulls<8> {
+    pub(super) fn pulls(&self, seen: &Seen, law: &Mixture, phi: &Row) -> Pulls<WIDTH> {
         let sign = seen.way.sign();
-        let (mut nu, mut s, mut wide) = ([0.0; 8], [1.0; 8], [1.0; 8]);
+        let mut residuals = Residuals::NONE;
         for i in 0..FILTERS {
             let filter = self.get(i);
             let forecast = filter.forecast(sign);
-            nu[i] = seen.z + seen.lag * filter.mean[1] - forecast.value;
-            s[i] = forecast.variance + seen.others;
+            residuals.nu[i] = seen.z + seen.lag * filter.mean[1] - forecast.value;
+            residuals.s[i] = forecast.variance + seen.others;
         }
-        wide[..FILTERS].copy_from_slice(phi);
-        law.pulls(&nu, &s, &wide)
+        residuals.phi[..FILTERS].copy_from_slice(phi);
+        law.pulls(&residuals)
     }
 
     /// Takes in what was `seen`, by what it says.
     #[inline]
-    pub(super) fn update(&mut self, seen: &Seen, pulls: &Pulls<8>) {
+    pub(super) fn update(&mut self, seen: &Seen, pulls: &Pulls<WIDTH>) {
         let (sign, others) = (seen.way.sign(), seen.others);
         for i in 0..FILTERS {
             let mut filter = self.get(i);

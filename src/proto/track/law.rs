@@ -193,7 +193,16 @@ impl Mixture {
     }
 }
 
-/// What several residuals say, see [`Pull`].
+/// Residuals that are held against one law side by side, see [`Mixture::pull`]. As many as the widest
+/// instructions take, or half of that: there may be places that nobody needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Residuals<const N: usize> {
+    pub(super) nu: [f64; N],
+    pub(super) s: [f64; N],
+    pub(super) phi: [f64; N],
+}
+
+/// What they say, see [`Pull`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pulls<const N: usize> {
     pub(super) ln_z: [f64; N],
@@ -201,23 +210,25 @@ pub(super) struct Pulls<const N: usize> {
     pub(super) bend: [f64; N],
 }
 
-/// Several residuals, each with its variance and the noise of the stamps.
-struct Residuals<'a, const N: usize> {
-    law: &'a Mixture,
-    nu: &'a [f64; N],
-    s: &'a [f64; N],
-    phi: &'a [f64; N],
+impl<const N: usize> Residuals<N> {
+    /// For places that nobody needs.
+    pub(super) const NONE: Self = Self { nu: [0.0; N], s: [1.0; N], phi: [1.0; N] };
 }
 
-impl<const N: usize> pulp::NullaryFnOnce for Residuals<'_, N> {
+struct Holding<'a, const N: usize> {
+    against: &'a Mixture,
+    residuals: &'a Residuals<N>,
+}
+
+impl<const N: usize> pulp::NullaryFnOnce for Holding<'_, N> {
     type Output = Pulls<N>;
 
     #[inline(always)]
     fn call(self) -> Pulls<N> {
-        let law = *self.law;
+        let (law, Residuals { nu, s, phi }) = (*self.against, self.residuals);
         let mut pulls = Pulls { ln_z: [0.0; N], slope: [0.0; N], bend: [0.0; N] };
         for i in 0..N {
-            let Pull { ln_z, slope, bend } = law.pull(self.nu[i], self.s[i], self.phi[i]);
+            let Pull { ln_z, slope, bend } = law.pull(nu[i], s[i], phi[i]);
             pulls.ln_z[i] = ln_z;
             pulls.slope[i] = slope;
             pulls.bend[i] = bend;
@@ -228,13 +239,8 @@ impl<const N: usize> pulp::NullaryFnOnce for Residuals<'_, N> {
 
 impl Mixture {
     /// As [`Mixture::pull`], of each of these, with the widest instructions that the processor has.
-    pub(super) fn pulls<const N: usize>(
-        &self,
-        nu: &[f64; N],
-        s: &[f64; N],
-        phi: &[f64; N],
-    ) -> Pulls<N> {
-        pulp::Arch::new().dispatch(Residuals { law: self, nu, s, phi })
+    pub(super) fn pulls<const N: usize>(&self, residuals: &Residuals<N>) -> Pulls<N> {
+        pulp::Arch::new().dispatch(Holding { against: self, residuals })
     }
 }
 

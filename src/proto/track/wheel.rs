@@ -17,7 +17,7 @@
 use super::Track;
 use super::bank::weights;
 use super::filter::Way;
-use super::law::Mixture;
+use super::law::{Mixture, Residuals};
 use super::rival::Rooms;
 use crate::proto::consensus::middle;
 use crate::time::{Local, Map, Offset, Rate, Scale, Time};
@@ -30,6 +30,8 @@ impl Scale for Wheel {
 }
 
 const FILTERS: usize = 3;
+/// Half as many numbers as the widest instructions take.
+const WIDTH: usize = 4;
 /// As in the tracks' bank: centre, more, less.
 const Q_STEP: f64 = 10.0;
 const Q_LIMITS: (f64, f64) = (1e-22, 1e-9);
@@ -302,29 +304,23 @@ impl Flywheel {
         (way, law, phi): (Way, &Mixture, f64),
         (nu, m, s): (f64, f64, f64),
     ) {
-        let (mut nus, mut ss) = ([0.0; 4], [1.0; 4]);
+        let mut residuals = Residuals::<WIDTH> { phi: [phi; WIDTH], ..Residuals::NONE };
         for (i, filter) in self.filters.iter().enumerate() {
-            nus[i] = nu + way.sign() * (filter.mean[0] - m);
-            ss[i] = s + filter.cov[0];
+            residuals.nu[i] = nu + way.sign() * (filter.mean[0] - m);
+            residuals.s[i] = s + filter.cov[0];
         }
-        let pulls = law.pulls(&nus, &ss, &[phi; 4]);
-        let mut likely = [0.0; FILTERS];
-        for (i, (filter, likely)) in self.filters.iter_mut().zip(&mut likely).enumerate() {
+        let pulls = law.pulls(&residuals);
+        for ((filter, slope), bend) in self.filters.iter_mut().zip(pulls.slope).zip(pulls.bend) {
             let p = &mut filter.cov;
-            let pull = super::law::Pull {
-                ln_z: pulls.ln_z[i],
-                slope: pulls.slope[i],
-                bend: pulls.bend[i],
-            };
-            let bend = pull.bend.clamp(0.0, (1.0 - LEFT) / (s + p[0]).max(f64::MIN_POSITIVE));
+            let bend = bend.clamp(0.0, (1.0 - LEFT) / (s + p[0]).max(f64::MIN_POSITIVE));
             let k = [-way.sign() * p[0], -way.sign() * p[1]];
-            filter.mean[0] += k[0] * pull.slope;
-            filter.mean[1] += k[1] * pull.slope;
+            filter.mean[0] += k[0] * slope;
+            filter.mean[1] += k[1] * slope;
             p[0] -= bend * k[0] * k[0];
             p[1] -= bend * k[0] * k[1];
             p[2] -= bend * k[1] * k[1];
-            *likely = pull.ln_z;
         }
+        let likely = &pulls.ln_z[..FILTERS];
         let best = likely.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for (score, likely) in witness.score.iter_mut().zip(likely) {
             *score += (likely - best).max(WORST) as f32;
