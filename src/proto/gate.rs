@@ -200,9 +200,10 @@ impl Gate {
         self.trust.allow.is_empty() || self.trust.allow.iter().any(|net| net.contains(&ip))
     }
 
-    /// A datagram from there was dropped, or cost an answer to somebody who has proven nothing.
+    /// A datagram from there was dropped, or cost an answer to somebody who has proven nothing. Who is not
+    /// allowed to speak spends nothing that others need.
     pub(super) fn charge(&mut self, now: Time<Local>, from: SocketAddr) {
-        if !self.peers.is_at(from) {
+        if self.hears(from.ip()) && !self.peers.is_at(from) {
             self.sources.charge(now, from);
         }
     }
@@ -288,4 +289,57 @@ fn speaks_first(message: &Message) -> bool {
             | Message::Claim(_)
             | Message::Grant(_)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Span;
+    use crate::wire::Name;
+
+    const START: Time<Local> = Time::from_nanos(0);
+
+    fn addr(n: u32) -> SocketAddr {
+        let [_, b, c, d] = n.to_be_bytes();
+        SocketAddr::from(([10, b, c, d], 7045))
+    }
+
+    /// One that hears 10.0.0.0/16.
+    fn gate() -> Gate {
+        let identity = Identity { id: NodeId(1), boot: BootId(1), name: Name::nearest("node") };
+        let trust = Trust { allow: vec!["10.0.0.0/16".parse().unwrap()], ..Trust::default() };
+        Gate::new(&identity, &trust, [7; 32])
+    }
+
+    /// Why garbage from there is refused.
+    fn refused(gate: &mut Gate, now: Time<Local>, from: u32) -> Drop {
+        let why = gate.open(now, addr(from), &[0; 16]).unwrap_err();
+        gate.charge(now, addr(from));
+        why
+    }
+
+    #[test]
+    fn a_flood_is_forgiven_a_second_after_it_has_ended() {
+        let mut gate = gate();
+        let mut limited = 0;
+        for n in 0..1_000_000 {
+            let now = START + Span::from_micros(10).times(n);
+            limited += u32::from(refused(&mut gate, now, n % 50_000) == Drop::RateLimited);
+        }
+        // 16 000 of 100 000 a second are looked at.
+        assert!((800_000..850_000).contains(&limited), "{limited} of a million");
+        let ended = START + Span::from_secs(10);
+        assert_eq!(refused(&mut gate, ended, 60_000), Drop::RateLimited);
+        let later = ended + Span::from_millis(1_100);
+        assert!(matches!(refused(&mut gate, later, 60_000), Drop::Rejected(_)));
+    }
+
+    #[test]
+    fn who_is_not_allowed_to_speak_uses_up_nothing() {
+        let mut gate = gate();
+        for n in 0..100_000 {
+            assert_eq!(refused(&mut gate, START, (1 << 16) + n % 50_000), Drop::NotAllowed);
+        }
+        assert!(matches!(refused(&mut gate, START, 1), Drop::Rejected(_)));
+    }
 }

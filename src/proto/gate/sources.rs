@@ -43,8 +43,12 @@ impl Sources {
         own || is_over(&self.together)
     }
 
-    /// Takes note of something useless from there.
+    /// Takes note of something useless from there. What nobody looked at costs nothing, or a flood would leave
+    /// a debt as long as it was great, to be paid by all who are not known yet.
     pub(super) fn charge(&mut self, now: Time<Local>, from: SocketAddr) {
+        if self.is_spent(now, from) {
+            return;
+        }
         self.together = self.together.max(now) + Span::from_nanos(self.cost.as_nanos() / TOGETHER);
         if let Some(paid) = self.paid.get_mut(&from) {
             *paid = (*paid).max(now) + self.cost;
@@ -70,15 +74,13 @@ mod tests {
         Time::from_nanos(0) + Span::from_millis(millis)
     }
 
-    /// How many of `count` datagrams, one a millisecond from `from(n)`, are looked at.
+    /// How many of ten datagrams a millisecond from `from(n)`, for `count` ms, are looked at. All are charged.
     fn looked_at(sources: &mut Sources, count: u64, from: impl Fn(u64) -> SocketAddr) -> u64 {
         let mut looked = 0;
         for n in 0..count {
             for _ in 0..10 {
-                if !sources.is_spent(at(n), from(n)) {
-                    looked += 1;
-                    sources.charge(at(n), from(n));
-                }
+                looked += u64::from(!sources.is_spent(at(n), from(n)));
+                sources.charge(at(n), from(n));
             }
         }
         looked
@@ -102,5 +104,10 @@ mod tests {
         assert!(sources.paid.len() <= MOST);
         // 160 a second and one second's worth.
         assert!((3_350..=3_370).contains(&looked), "{looked} of 200 000");
+        let newcomer = "10.2.0.1:7045".parse().unwrap();
+        assert!(
+            !sources.is_spent(at(20_020), newcomer),
+            "the flood is over, and so is what it spent"
+        );
     }
 }
