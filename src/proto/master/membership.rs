@@ -220,11 +220,12 @@ impl Master {
     }
 
     fn restart(&mut self, place: Place, header: &Header, rate: Option<Rate>) {
-        let rate = believed(rate);
+        let before = self.roster.get(place).and_then(|member| member.saved.get());
+        let rate = believed(rate).or(before);
         let prior = self.prior(rate);
         self.roster.identify(place, header.sender);
         let Some(member) = self.roster.get_mut(place) else { return };
-        member.saved = rate.or(member.saved.get()).into();
+        member.saved = rate.into();
         member.reboot(header.boot, prior);
         if member.known {
             let who = member.who.clone();

@@ -37,7 +37,7 @@ fn with_slave(saved: Option<Rate>) -> (Master, Place) {
     (master, place)
 }
 
-/// What is remembered of the slave's rate, and what its track would begin with.
+/// What is remembered of the slave's rate, and what its track begins with.
 fn believed_of(saved: f64, is_restart: bool) -> (Option<Rate>, Option<Rate>) {
     let saved = Some(Rate::from_ppm(saved));
     let (mut master, place) = with_slave(saved.filter(|_| !is_restart));
@@ -45,7 +45,7 @@ fn believed_of(saved: f64, is_restart: bool) -> (Option<Rate>, Option<Rate>) {
         master.restart(place, &header(2), saved);
     }
     let member = master.roster.get(place).unwrap();
-    (member.saved.get(), master.prior(member.saved.get()))
+    (member.saved.get(), member.track.remembered())
 }
 
 #[test]
@@ -65,11 +65,16 @@ fn a_remembered_rate_is_believed_where_a_slave_can_have_learned_it() {
 }
 
 #[test]
-fn a_rate_that_cannot_be_leaves_a_better_one_that_was_told_before() {
+fn who_restarts_and_tells_no_rate_or_none_that_can_be_has_the_one_it_told_before() {
     let told = Rate::from_ppm(31.5);
-    let (mut master, place) = with_slave(Some(told));
-    master.restart(place, &header(2), Some(Rate::from_ppm(2_000.0)));
-    assert_eq!(master.roster.get(place).unwrap().saved.get(), Some(told));
+    for now in [None, Some(Rate::from_ppm(2_000.0))] {
+        let (mut master, place) = with_slave(Some(told));
+        master.restart(place, &header(2), now);
+        let member = master.roster.get(place).unwrap();
+        assert_eq!(member.saved.get(), Some(told), "{now:?}");
+        let begins = member.track.remembered().unwrap().as_ppm();
+        assert!((begins - (OWN.as_ppm() - 31.5)).abs() < 0.3, "{now:?}: {begins} ppm");
+    }
 }
 
 /// Where a slave is polled, of which boot and by which name, when it has joined from `from` again as

@@ -211,6 +211,12 @@ impl Track {
         Self { prior_rate: prior_rate.into(), ..Self::default() }
     }
 
+    /// The rate that it was told at its beginning.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> Option<Rate> {
+        self.prior_rate.get()
+    }
+
     /// A word of each of its lines, which brings them near.
     pub(super) fn touch(&self) -> u64 {
         self.state.as_ref().map_or(0, Resting::touch)
