@@ -36,7 +36,8 @@ pub struct Row {
     drops: u64,
     busy: f64,
     own: f64,
-    bare: f64,
+    /// Of the bare loop before and after.
+    bares: [f64; 2],
     each: f64,
     stats: String,
 }
@@ -45,7 +46,7 @@ impl Row {
     /// As wide as a terminal.
     pub const HEADING: &str = "slaves round mac exch/s us/exch bare ratio core   late p99   max miss drop  B/slave all in";
 
-    pub fn new(plan: &Plan, played: &Played, bare: &Played) -> Self {
+    pub fn new(plan: &Plan, played: &Played, bares: [Played; 2]) -> Self {
         let late = [0.5, 0.99, 1.0].map(|q| millis(&played.late, q));
         Self {
             slaves: plan.slaves,
@@ -61,8 +62,8 @@ impl Row {
             unpolled: played.unpolled,
             drops: played.drops,
             busy: played.cpu / played.seconds,
-            own: played.cpu / played.polls.max(1) as f64 * 1e6,
-            bare: bare.cpu / bare.polls.max(1) as f64 * 1e6,
+            own: micros_each(played),
+            bares: bares.map(|bare| micros_each(&bare)),
             each: played.resident.saturating_sub(played.base) as f64 / plan.slaves as f64,
             stats: played.stats.clone(),
         }
@@ -73,10 +74,20 @@ impl Row {
         self.unpolled == 0 && self.exchanges > 0
     }
 
+    fn bare(&self) -> f64 {
+        self.bares.iter().sum::<f64>() / self.bares.len() as f64
+    }
+
+    /// What the daemon costs, in terms of the bare loop.
+    pub fn ratio(&self) -> f64 {
+        self.own / self.bare()
+    }
+
     pub fn json(&self) -> String {
         format!(
             "{{\"slaves\":{},\"mac\":{},\"interval_s\":{},\"exchanges\":{},\"seconds_s\":{:.3},\"cpu_per_exchange_s\":{:.4e},\
-             \"bare_cpu_per_exchange_s\":{:.4e},\"ratio\":{:.3},\"core_share\":{:.3},\
+             \"bare_cpu_per_exchange_s\":{:.4e},\"bare_before_cpu_per_exchange_s\":{:.4e},\
+             \"bare_after_cpu_per_exchange_s\":{:.4e},\"ratio\":{:.3},\"core_share\":{:.3},\
              \"late_p50_s\":{:.6},\"late_p99_s\":{:.6},\"late_max_s\":{:.6},\
              \"rounds_missed\":{},\"unpolled\":{},\"kernel_drops\":{},\"bytes_per_slave\":{:.0},\
              \"all_in_s\":{:.2},\"corrected_s\":{:.2},\"storm_late_p99_s\":{:.6},\"stats\":{}}}",
@@ -86,8 +97,10 @@ impl Row {
             self.exchanges,
             self.seconds,
             self.own * 1e-6,
-            self.bare * 1e-6,
-            self.own / self.bare,
+            self.bare() * 1e-6,
+            self.bares[0] * 1e-6,
+            self.bares[1] * 1e-6,
+            self.ratio(),
             self.busy,
             self.late[0] * 1e-3,
             self.late[1] * 1e-3,
@@ -114,8 +127,8 @@ impl fmt::Display for Row {
             if self.sealed { "on" } else { "off" },
             self.exchanges as f64 / self.seconds,
             self.own,
-            self.bare,
-            self.own / self.bare,
+            self.bare(),
+            self.ratio(),
             self.busy * 100.0,
             self.late[1],
             self.late[2],
@@ -125,6 +138,19 @@ impl fmt::Display for Row {
             self.all_in,
         )
     }
+}
+
+/// Of several runs.
+pub fn summary(mut ratios: Vec<f64>) -> String {
+    ratios.sort_unstable_by(f64::total_cmp);
+    let (n, middle) = (ratios.len(), ratios.len() / 2);
+    let median =
+        if n % 2 == 1 { ratios[middle] } else { (ratios[middle - 1] + ratios[middle]) / 2.0 };
+    format!("# of {n} runs: median ratio {median:.2} ({:.2} to {:.2})", ratios[0], ratios[n - 1])
+}
+
+fn micros_each(played: &Played) -> f64 {
+    played.cpu / played.polls.max(1) as f64 * 1e6
 }
 
 fn millis(sorted: &[i64], share: f64) -> f64 {

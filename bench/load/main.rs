@@ -3,7 +3,8 @@
 //! This process plays the slaves, each with an address (127.x.y.z) and a virtual clock of its own,
 //! on one core; the daemon runs on another. In the same run a bare loop takes the daemon's place,
 //! which moves the same datagrams with the same system calls and does nothing else: what the
-//! daemon costs beyond that is its own.
+//! daemon costs beyond that is its own. It runs before the daemon and after it, for what a system
+//! call costs changes while others use the processor.
 //!
 //! See bench/README.md for how to run it and what the figures mean.
 
@@ -31,15 +32,17 @@ struct Args {
     join: f64,
     /// Without seals, with them.
     sealed: Vec<bool>,
+    /// How often each is measured.
+    times: usize,
 }
 
 impl Args {
     /// `cargo bench --bench load -- [--slaves N]… [--interval MS] [--seconds S] [--join S]
-    /// [--mac on|off]`. With the tests, where there is no `--bench`, once at smoke size.
+    /// [--mac on|off] [--times N]`. With the tests, where there is no `--bench`, once at smoke size.
     fn parse() -> Result<Self, String> {
         let mut given = std::env::args().skip(1);
         let (slaves, sealed) = (Vec::new(), vec![false, true]);
-        let mut args = Self { slaves, interval: None, seconds: 20, join: 10.0, sealed };
+        let mut args = Self { slaves, interval: None, seconds: 20, join: 10.0, sealed, times: 1 };
         let mut measured = false;
         while let Some(arg) = given.next() {
             let mut value = || given.next().ok_or(format!("{arg} needs a value"));
@@ -50,6 +53,7 @@ impl Args {
                 "--interval" => args.interval = Some(value()?.parse().map_err(|e| bad(&e))?),
                 "--seconds" => args.seconds = value()?.parse().map_err(|e| bad(&e))?,
                 "--join" => args.join = value()?.parse().map_err(|e| bad(&e))?,
+                "--times" => args.times = value()?.parse().map_err(|e| bad(&e))?,
                 "--mac" => {
                     args.sealed = match value()?.as_str() {
                         "on" => vec![true],
@@ -77,6 +81,9 @@ impl Args {
         }
         if let Some(n) = self.interval.filter(|n| !(100..=60_000).contains(n)) {
             return Err(format!("--interval {n}: 100 to 60000 milliseconds"));
+        }
+        if !(1..=100).contains(&self.times) {
+            return Err(format!("--times {}: 1 to 100", self.times));
         }
         self.seconds = self.seconds.clamp(1, 3_600);
         self.join = self.join.clamp(0.1, 3_600.0);
@@ -118,16 +125,32 @@ fn measure(args: &Args) -> Result<(), String> {
     println!("{}", Row::HEADING);
     let mut good = true;
     for plan in args.plans() {
-        master::pin_self(cores.first().copied())?;
-        let daemon = master::Subject::daemon(&plan, cores.last().copied())?;
-        let played = Play::new(&plan, &daemon)?.run()?;
-        drop(daemon);
-        let bare = master::Subject::bare(&played, cores.last().copied())?;
-        let moved = Play::new(&plan, &bare)?.run_bare()?;
-        let row = Row::new(&plan, &played, &moved);
-        good &= row.is_sound();
-        println!("{row}");
-        println!("{}", row.json());
+        let mut ratios = Vec::with_capacity(args.times);
+        for _ in 0..args.times {
+            let row = once(&plan, &cores)?;
+            good &= row.is_sound();
+            println!("{row}");
+            println!("{}", row.json());
+            ratios.push(row.ratio());
+        }
+        if args.times > 1 {
+            println!("{}", figures::summary(ratios));
+        }
     }
     if good { Ok(()) } else { Err("not every slave was polled, or not every round".to_owned()) }
+}
+
+/// The bare loop, the daemon, and the bare loop again.
+fn once(plan: &Plan, cores: &[usize]) -> Result<Row, String> {
+    master::pin_self(cores.first().copied())?;
+    let core = cores.last().copied();
+    let bare = || {
+        let subject = master::Subject::bare(plan, core)?;
+        Play::new(plan, &subject)?.run_bare()
+    };
+    let before = bare()?;
+    let daemon = master::Subject::daemon(plan, core)?;
+    let played = Play::new(plan, &daemon)?.run()?;
+    drop(daemon);
+    Ok(Row::new(plan, &played, [before, bare()?]))
 }

@@ -78,9 +78,9 @@ pub struct Played {
     pub stats: String,
 }
 
-impl Played {
+impl Plan {
     pub fn polls_per_second(&self) -> f64 {
-        self.polls as f64 / self.seconds
+        self.slaves as f64 / (self.interval as f64 * 1e-3)
     }
 }
 
