@@ -19,8 +19,9 @@ const BOOT: usize = KEY + 4;
 const CODE: usize = BOOT + 4;
 /// Flag: the sender speaks as a master.
 const AS_MASTER: u16 = 1;
-/// Nodes whose keys are kept ready, those that were used last: of one node's poll, reply and delta the first
-/// makes its key anew, and the others find it. More would be found in memory no sooner than they are made.
+/// Keys that are kept ready, the last one used of those that share a place: of one node's poll, reply and delta
+/// the first mostly makes its key anew, and the others find it. More would be found in memory no sooner than
+/// they are made.
 const READY: usize = 256;
 
 /// As what a node speaks. It decides whose key is used, so that the key of a slave is worth
@@ -138,7 +139,7 @@ impl Sealer {
 
     /// What makes a node's seals, and whether that was ready.
     fn keyed(&self, id: KeyId, node: NodeId) -> Option<(Hmac<Sha256>, bool)> {
-        let ready = self.ready.get(place(node)).and_then(Option::as_ref);
+        let ready = self.ready.get(place(id, node)).and_then(Option::as_ref);
         if let Some(ready) = ready.filter(|ready| (ready.key, ready.node) == (id, node)) {
             return Some((ready.mac.clone(), true));
         }
@@ -153,14 +154,16 @@ impl Sealer {
 
     fn keep(&mut self, key: KeyId, node: NodeId, mac: Hmac<Sha256>) {
         self.ready.resize(READY, None);
-        self.ready[place(node)] = Some(Ready { key, node, mac });
+        self.ready[place(key, node)] = Some(Ready { key, node, mac });
     }
 }
 
 /// Where the key of a node is ready, by the upper digits of a product with 2^64 over the golden ratio (Knuth,
-/// vol. 3, 6.4). Whoever chooses ids that meet there has keys made, and no more.
-fn place(node: NodeId) -> usize {
-    (node.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+/// vol. 3, 6.4). Whoever chooses ids that meet there has keys made, and no more. While keys are replaced a
+/// node speaks with one and is spoken to with another: they have places of their own.
+fn place(key: KeyId, node: NodeId) -> usize {
+    let mixed = node.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+    (mixed ^ u64::from(key.0)) as usize % READY
 }
 
 const _: () = assert!(READY == 1 << 8);
