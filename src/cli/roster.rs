@@ -22,9 +22,9 @@ struct Entry {
     slot: Option<Slot>,
 }
 
-/// Who may ever have had an entry: of a large cluster most slots are of slaves that have none, and need not be
-/// looked up. A set of bits by id (Bloom, *Space/time trade-offs in hash coding*, 1970), which forgets nobody
-/// and takes one in eight for one of a thousand others.
+/// Who may have an entry: of a large cluster most slots are of slaves that have none, and need not be
+/// looked up. A set of bits by id (Bloom, *Space/time trade-offs in hash coding*, 1970), which takes one in
+/// eight for one of a thousand others; who has left stays in it for a while.
 #[derive(Debug)]
 struct Had([u64; 128]);
 
@@ -58,6 +58,8 @@ impl Had {
 pub(super) struct Roster {
     entries: HashMap<NodeId, Entry>,
     had: Had,
+    /// Those in `had` who have left.
+    left: usize,
     /// How many slaves have no entry, and what they are called where somebody asks for that.
     others: usize,
     names: Option<BTreeMap<NodeId, Name>>,
@@ -91,6 +93,12 @@ impl Roster {
         if self.entries.remove(&id).is_none() {
             self.others = self.others.saturating_sub(1);
             self.names.as_mut().and_then(|names| names.remove(&id));
+            return;
+        }
+        self.left += 1;
+        if self.left == MOST_ENTRIES {
+            (self.left, self.had) = (0, Had::default());
+            self.entries.keys().for_each(|id| self.had.note(*id));
         }
     }
 
