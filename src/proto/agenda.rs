@@ -320,7 +320,7 @@ impl Agenda {
             self.shifted(bucket, *index) - self.shifted(self.at, *index) < BUCKETS as i64
         };
         let index = (0..RINGS).find(fits).unwrap_or(RINGS - 1);
-        // Beyond the coarsest ring, three days, it waits in the last bucket, and is placed again
+        // Beyond the coarsest ring, thirteen days, it waits in the last bucket, and is placed again
         // when that has come.
         let last = self.shifted(self.at, index) + BUCKETS as i64 - 1;
         let number = self.shifted(bucket, index).min(last);

@@ -9,9 +9,9 @@ use crate::time::{Cluster, Local, Map, Offset, Rate, Shown, Span, Time};
 /// How fast the hard bound grows with the age of the newest map (design figure of quartz).
 pub(super) const RHO: Rate = Rate::from_ppm(15.0);
 
-/// No rate beyond this is believed, whoever tells it: no cluster runs faster or slower against a clock that
-/// is worth keeping, nor does a kernel's discipline give more. So no slave can have learned one that it
-/// remembers.
+/// No rate beyond this is believed of a slave or a master that tells it: no cluster runs faster or slower
+/// against a clock that is worth keeping, nor does a kernel's discipline give more. So no slave can have
+/// learned one that it remembers.
 pub(super) const RATE_BELIEVED: Rate = Rate::from_ppm(500.0);
 
 /// A bound that is older says nothing any more (design figure).
