@@ -56,6 +56,11 @@ pub struct Obeyed {
 }
 
 impl Obeyed {
+    /// Whether its process sent this.
+    fn is(&self, header: &Header) -> bool {
+        self.title.id == header.sender && self.boot == header.boot
+    }
+
     /// Whether it was heard so lately that it must be taken for alive.
     pub fn lives(&self, now: Time<Local>) -> bool {
         now.since(self.heard) < self.interval.over(10).times(ALIVE_TENTHS)
@@ -86,6 +91,8 @@ pub enum Meeting {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Allegiance {
     master: Option<Obeyed>,
+    /// The one that had proven itself, was silent, and was left for who has only talked so far.
+    left: Option<Obeyed>,
     /// The highest title above our living master's, and since when it is known.
     rival: Option<(Title, Time<Local>)>,
 }
@@ -111,9 +118,14 @@ impl Allegiance {
         match meeting {
             Meeting::Ours => self.hear(now, from, header, proves),
             Meeting::Change => {
-                let (interval, boot) = (Span::from_secs(1), header.boot);
-                let (addr, heard, proven) = (from, now, proves);
+                let left = self.master.filter(|master| master.proven).or(self.left);
+                // Who was silent and is heard again need not prove anew what it has proven.
+                let again = left.filter(|left| left.is(header) && left.title <= title);
+                let interval = again.map_or(Span::from_secs(1), |left| left.interval);
+                let (boot, proven) = (header.boot, proves || again.is_some());
+                let (addr, heard) = (from, now);
                 self.master = Some(Obeyed { title, boot, addr, interval, heard, proven });
+                self.left = left.filter(|_| !proven);
                 self.rival = None;
             }
             Meeting::Wait if proves => {
@@ -129,7 +141,7 @@ impl Allegiance {
     fn judge(&self, now: Time<Local>, from: SocketAddr, header: &Header, proves: bool) -> Meeting {
         let Some(master) = &self.master else { return Meeting::Change };
         let title = Title::of(header);
-        if master.title.id == title.id && master.boot == header.boot {
+        if master.is(header) {
             // A poll may show that it has moved; its word from elsewhere is not believed before.
             return match title < master.title {
                 true => Meeting::Stale,
@@ -162,6 +174,9 @@ impl Allegiance {
         master.addr = from;
         master.heard = now;
         master.proven |= proves;
+        if master.proven {
+            self.left = None;
+        }
         if self.rival.is_some_and(|(rival, _)| rival <= master.title) {
             self.rival = None;
         }
@@ -177,6 +192,7 @@ impl Allegiance {
     /// Obeys nobody from now on.
     pub fn end(&mut self) -> Option<Obeyed> {
         self.rival = None;
+        self.left = None;
         self.master.take()
     }
 }
@@ -253,6 +269,26 @@ mod tests {
         assert_eq!(slave.meet(at(10), from(1), &header(1, 3), false), Meeting::Foreign);
         assert_eq!(slave.meet(at(20), from(1), &header(1, 3), true), Meeting::Change);
         assert_eq!(follows(&slave), 1);
+    }
+
+    #[test]
+    fn a_master_that_is_heard_again_is_as_proven_as_before() {
+        let mut slave = settled();
+        slave.set_interval(Span::from_millis(500));
+        assert_eq!(slave.meet(at(1_600), from(2), &header(2, 2), false), Meeting::Change);
+        assert_eq!(slave.meet(at(1_700), from(1), &header(1, 3), false), Meeting::Change);
+        assert_eq!(slave.master().map(|master| master.interval), Some(Span::from_millis(500)));
+        assert_eq!(slave.meet(at(1_800), from(2), &header(2, 2), true), Meeting::Foreign);
+        assert_eq!(follows(&slave), 1);
+        // But not once another has proven as much, nor as another process.
+        slave.meet(at(3_300), from(2), &header(2, 2), false);
+        assert_eq!(slave.meet(at(3_400), from(2), &header(2, 2), true), Meeting::Ours);
+        assert_eq!(slave.meet(at(3_500), from(1), &header(1, 3), false), Meeting::Wait);
+        let mut slave = settled();
+        slave.meet(at(3_000), from(2), &header(2, 2), false);
+        let again = Header { boot: BootId(2), ..header(1, 3) };
+        assert_eq!(slave.meet(at(3_100), from(1), &again, false), Meeting::Change);
+        assert_eq!(slave.meet(at(3_200), from(2), &header(2, 2), true), Meeting::Change);
     }
 
     #[test]
