@@ -33,7 +33,8 @@ impl Track {
             Some(rival) => {
                 // While one lives no other comes.
                 state.rivals = due;
-                match rival.compare(exchange, wheel, fit) {
+                let held_up = state.is_held_up(exchange);
+                match rival.compare(exchange, wheel, fit, held_up) {
                     Verdict::Open(rival) => self.rival = Some(rival),
                     Verdict::Won(better) => {
                         let (exchanges, rivals) = (state.exchanges, state.rivals);

@@ -41,6 +41,9 @@ const WINS: f64 = 20.0;
 const LOSES: f64 = -20.0;
 /// No single exchange tells more than this, or an outlier would decide.
 const MOST: f64 = 3.0;
+/// What takes so many times as long as the way and its everyday queues together is held up by something
+/// else: exponential queues alone do that in less than one exchange of ten thousand.
+const HELD_UP: f64 = 6.0;
 
 #[derive(Debug, Clone)]
 pub(super) struct Rival {
@@ -95,6 +98,14 @@ impl Rooms {
     pub(super) fn take(&self) -> Option<Room> {
         let free = Arc::strong_count(&self.taken) <= self.most;
         free.then(|| Room { _taken: Arc::clone(&self.taken) })
+    }
+}
+
+impl State {
+    /// Whether `exchange` took longer than this track expects of any.
+    pub(super) fn is_held_up(&self, exchange: &Exchange) -> bool {
+        let usual = self.least_round_trip + 2.0 * self.scale();
+        exchange.round_trip().as_secs_f64() > HELD_UP * usual
     }
 }
 
@@ -161,21 +172,25 @@ impl Rival {
         Box::new(Self { state: state.rest(), age: 0, lead: 0.0, _room: room })
     }
 
-    /// Takes the exchange in that the track in use found `fit` likely.
+    /// Takes the exchange in that the track in use found `fit` likely, and `held_up` or not.
     pub(super) fn compare(
         mut self: Box<Self>,
         exchange: &Exchange,
         wheel: &mut Flywheel,
         fit: f64,
+        held_up: bool,
     ) -> Verdict {
         let mut state = self.state.wake();
+        // What neither expects tells whose guess of the rare long queues is nearer to a storm's, and nothing of
+        // the clock.
+        let told = !(held_up && state.is_held_up(exchange));
         let sample = state.sample(exchange);
         // A witness that the wheel does not know is not heard.
         state.take(&sample, wheel, &mut Witness::unheard());
         let own = state.bank.take_fit();
         self.state = state.rest();
         self.age += 1;
-        if self.age > LEARNS {
+        if self.age > LEARNS && told {
             self.lead += (own - fit).clamp(-MOST, MOST);
         }
         match self.lead {

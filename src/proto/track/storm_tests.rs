@@ -37,6 +37,11 @@ impl Chance {
 
 /// The error of the offset, its deviation and its bound, in seconds, after each exchange.
 fn run(seed: u32, course: &[(f64, Weather)]) -> Vec<(f64, f64, f64)> {
+    follow(seed, course).1
+}
+
+/// As [`run`], and the track at the end.
+fn follow(seed: u32, course: &[(f64, Weather)]) -> (Track, Vec<(f64, f64, f64)>) {
     let (mut track, mut wheel) = (Track::default(), Flywheel::new());
     let mut chance = [0.1, 0.3, 0.5].map(|x| Chance((x + 0.137 * f64::from(seed)).fract()));
     let there = |at: f64| at + OFFSET + RATE * at;
@@ -72,7 +77,7 @@ fn run(seed: u32, course: &[(f64, Weather)]) -> Vec<(f64, f64, f64)> {
             at += 1.0 / PACE;
         }
     }
-    found
+    (track, found)
 }
 
 /// The greatest error of the offset once the first part of the course is over.
@@ -111,6 +116,16 @@ fn however_old_a_track_is_when_a_storm_ends_it_hears_the_calm() {
             error.abs() < 20e-6 && sigma < 50e-6 && bound < 1e-3,
             "after {exchanges} exchanges: {error:e} ± {sigma:e}, at most {bound:e}"
         );
+    }
+}
+
+#[test]
+fn no_second_opinion_wins_or_loses_by_a_storm_that_neither_expects() {
+    // The rival comes with the 96th exchange, and is compared from the 161st on.
+    let course = [(34.0, Weather::Calm), (16.0, Weather::Queues(30e-3))];
+    for seed in 0..12 {
+        let (track, _) = follow(seed, &course);
+        assert!(track.rival.is_some(), "seed {seed}: it was decided");
     }
 }
 
