@@ -23,6 +23,47 @@ fn unknown_call(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EOPNOTSUPP))
 }
 
+/// What one call is told of its datagrams. Only what is used is written: to clear all of it for each call
+/// takes longer than to fill some of it.
+struct Batch {
+    vectors: [MaybeUninit<libc::iovec>; MOST],
+    headers: [MaybeUninit<libc::mmsghdr>; MOST],
+    count: usize,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self {
+            vectors: [const { MaybeUninit::uninit() }; MOST],
+            headers: [const { MaybeUninit::uninit() }; MOST],
+            count: 0,
+        }
+    }
+
+    /// Adds a datagram whose bytes lie there.
+    ///
+    /// # Panics
+    /// Where there are [`MOST`] already.
+    fn add(&mut self, bytes: *mut u8, len: usize) -> &mut libc::msghdr {
+        let vector = libc::iovec { iov_base: bytes.cast(), iov_len: len };
+        let vector: *mut libc::iovec = self.vectors[self.count].write(vector);
+        // SAFETY: an mmsghdr is pointers, integers and padding; all zero is valid.
+        let blank: libc::mmsghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+        let header = &mut self.headers[self.count].write(blank).msg_hdr;
+        header.msg_iov = vector;
+        header.msg_iovlen = 1;
+        self.count += 1;
+        header
+    }
+
+    /// Those that were added.
+    fn headers(&mut self) -> &mut [libc::mmsghdr] {
+        let headers = self.headers.as_mut_ptr().cast();
+        // SAFETY: the first `count` were written, and a MaybeUninit is laid out like what it may hold.
+        unsafe { std::slice::from_raw_parts_mut(headers, self.count) }
+    }
+}
+
 /// Room for the datagrams of one call.
 struct Slots {
     /// Bytes for each.
@@ -58,22 +99,17 @@ impl Slots {
         mut each: impl FnMut(usize, Head<'_>),
     ) -> io::Result<usize> {
         let most = most.clamp(1, self.names.len());
-        // SAFETY: iovec and mmsghdr are pointers, integers and padding; all zero is valid.
-        let (mut vectors, mut headers): ([libc::iovec; MOST], [libc::mmsghdr; MOST]) =
-            unsafe { (MaybeUninit::zeroed().assume_init(), MaybeUninit::zeroed().assume_init()) };
+        let mut batch = Batch::new();
         for i in 0..most {
             let bytes = &mut self.bytes[i * self.room..][..self.room];
-            vectors[i] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: self.room };
-            let header = &mut headers[i].msg_hdr;
+            let header = batch.add(bytes.as_mut_ptr(), self.room);
             header.msg_name = (&raw mut self.names[i]).cast();
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as _;
-            header.msg_iov = &raw mut vectors[i];
-            header.msg_iovlen = 1;
             header.msg_control = self.controls[i].0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_ROOM as _;
         }
-        let count = self.call(fd, &mut headers[..most], flags)?;
-        for (i, header) in headers[..count].iter().enumerate() {
+        let count = self.call(fd, batch.headers(), flags)?;
+        for (i, header) in batch.headers()[..count].iter().enumerate() {
             let len = (header.msg_len as usize).min(self.room);
             // SAFETY: the call has filled this header, whose name and control messages lie in
             // `self.names[i]` and `self.controls[i]`.
@@ -287,20 +323,16 @@ impl Outbound {
     }
 
     fn send_many(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
-        // SAFETY: iovec and mmsghdr are pointers, integers and padding; all zero is valid.
-        let (mut vectors, mut headers): ([libc::iovec; MOST], [libc::mmsghdr; MOST]) =
-            unsafe { (MaybeUninit::zeroed().assume_init(), MaybeUninit::zeroed().assume_init()) };
+        let mut batch = Batch::new();
         let waiting = &self.names[self.done..];
         for (i, name) in waiting.iter().enumerate() {
             let bytes = &mut self.bytes[(self.done + i) * self.room..][..self.room];
-            vectors[i] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: self.room };
-            let header = &mut headers[i].msg_hdr;
+            let header = batch.add(bytes.as_mut_ptr(), self.room);
             header.msg_name = name.as_ptr().cast_mut().cast();
             header.msg_namelen = name.len();
-            header.msg_iov = &raw mut vectors[i];
-            header.msg_iovlen = 1;
         }
-        let (fd, count) = (fd.as_raw_fd(), waiting.len() as libc::c_uint);
+        let (fd, headers) = (fd.as_raw_fd(), batch.headers());
+        let count = headers.len() as libc::c_uint;
         // SAFETY: each header's pointers are to live places of the lengths beside them, which the
         // kernel only reads; there are `count` of them, and MOST at most.
         uninterrupted(|| unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), count, 0) })
