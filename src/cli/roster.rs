@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
+use foldhash::fast::RandomState;
+
 use super::words::standing;
 use crate::proto::{BySource, Event, Slot, Who};
 use crate::report::{human, human_offset, human_rate};
@@ -22,44 +24,11 @@ struct Entry {
     slot: Option<Slot>,
 }
 
-/// Who may have an entry: of a large cluster most slots are of slaves that have none, and need not be
-/// looked up. A set of bits by id (Bloom, *Space/time trade-offs in hash coding*, 1970), which takes one in
-/// eight for one of a thousand others; who has left stays in it for a while.
-#[derive(Debug)]
-struct Had([u64; 128]);
-
-impl Default for Had {
-    fn default() -> Self {
-        Self([0; 128])
-    }
-}
-
-impl Had {
-    fn note(&mut self, id: NodeId) {
-        let (word, bit) = Self::place(id);
-        self.0[word] |= bit;
-    }
-
-    fn may_have(&self, id: NodeId) -> bool {
-        let (word, bit) = Self::place(id);
-        self.0[word] & bit != 0
-    }
-
-    /// By the upper digits of a product with 2^64 over the golden ratio (Knuth, vol. 3, 6.4): near ids lie
-    /// apart.
-    fn place(id: NodeId) -> (usize, u64) {
-        let mixed = id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        ((mixed >> 57) as usize, 1 << (mixed >> 51 & 63))
-    }
-}
-
 /// The slaves of a master, by what its events tell.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    entries: HashMap<NodeId, Entry>,
-    had: Had,
-    /// Those in `had` who have left.
-    left: usize,
+    /// Looked up for every slot, and mostly in vain where there are many slaves.
+    entries: HashMap<NodeId, Entry, RandomState>,
     /// How many slaves have no entry, and what they are called where somebody asks for that.
     others: usize,
     names: Option<BTreeMap<NodeId, Name>>,
@@ -80,7 +49,6 @@ impl Roster {
         if self.entries.len() < MOST_ENTRIES || self.entries.contains_key(&who.id) {
             let entry = Entry { who: who.clone(), silent: false, restarts: 0, slot: None };
             self.entries.insert(who.id, entry);
-            self.had.note(who.id);
             return;
         }
         self.others += 1;
@@ -93,12 +61,6 @@ impl Roster {
         if self.entries.remove(&id).is_none() {
             self.others = self.others.saturating_sub(1);
             self.names.as_mut().and_then(|names| names.remove(&id));
-            return;
-        }
-        self.left += 1;
-        if self.left == MOST_ENTRIES {
-            (self.left, self.had) = (0, Had::default());
-            self.entries.keys().for_each(|id| self.had.note(*id));
         }
     }
 
@@ -114,7 +76,7 @@ impl Roster {
             Event::Moved { who, .. } => self.change(who, |_| ()),
             Event::Unreachable(who) => self.change(who, |entry| entry.silent = true),
             Event::Reachable(who) => self.change(who, |entry| entry.silent = false),
-            Event::Slot(slot) if self.had.may_have(slot.id) => {
+            Event::Slot(slot) => {
                 if let Some(entry) = self.entries.get_mut(&slot.id) {
                     entry.slot = Some(*slot);
                 }

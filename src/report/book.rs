@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::histogram::{CLUSTER_DIGITS, SUBJECT_DIGITS};
 use super::latency::Metrics;
 use super::table::{CLUSTER, Report};
@@ -37,7 +39,7 @@ pub struct Book {
     /// Of the intervals before: each exchange of a large cluster is recorded once.
     before: Metrics<u64>,
     /// By hash: most exchanges of a large cluster are with slaves that have no page.
-    subjects: HashMap<u64, Subject>,
+    subjects: HashMap<u64, Subject, RandomState>,
     max_subjects: usize,
     not_shown: u64,
     additions: u64,
@@ -50,7 +52,7 @@ impl Book {
         Self {
             interval: Metrics::new(CLUSTER_DIGITS),
             before: Metrics::new(CLUSTER_DIGITS),
-            subjects: HashMap::new(),
+            subjects: HashMap::default(),
             max_subjects,
             not_shown: 0,
             additions: 0,
