@@ -96,6 +96,17 @@ impl Resting {
         self.flock.touch() ^ self.mean[0].to_bits() ^ u64::from(self.score[0].to_bits())
     }
 
+    /// What the filters say together of the time to come.
+    pub(super) fn outlook(&self) -> Outlook {
+        let weight = weights(&self.score.map(f64::from));
+        let ([x, y], [xx, xy, yy]) = self.flock.mixed(&self.mean, &weight);
+        let centre = phi_of(self.stamps, self.phi);
+        let phi = noise_of(centre, &weight);
+        let strange = if is_strange(centre, self.stamps) { phi } else { 0.0 };
+        Outlook { x, y, xx, xy, yy, q: QS[usize::from(self.q)], phi, strange }
+    }
+
+    #[inline]
     pub(super) fn wake(&self) -> Bank {
         let mut bank = Bank {
             flock: self.flock.wake(&self.mean),
@@ -193,11 +204,6 @@ impl Bank {
         PHIS.map(|times| self.centre * times)
     }
 
-    /// The noise that the stamps' source promises, in seconds.
-    fn promised(&self) -> f64 {
-        self.stamps.noise().as_secs_f64()
-    }
-
     /// The noise of the stamps as all filters together see it, in seconds.
     pub(super) fn phi(&self) -> f64 {
         self.noise
@@ -210,7 +216,7 @@ impl Bank {
 
     /// Whether the stamps seem to be much noisier than their kind promises.
     pub(super) fn is_strange(&self) -> bool {
-        self.centre > STRANGE * self.promised()
+        is_strange(self.centre, self.stamps)
     }
 
     /// Noise of the stamps that is beyond what their kind promises by far, in seconds.
@@ -238,7 +244,7 @@ impl Bank {
     /// Weighs the filters anew, by their scores.
     fn weigh(&mut self) {
         self.weight = weights(&self.score);
-        self.noise = self.centre * product(&self.weight, &SQUARED_PHIS).sqrt();
+        self.noise = noise_of(self.centre, &self.weight);
         self.blend.take();
     }
 
@@ -286,7 +292,7 @@ impl Bank {
             *score = (*score - best) * (1.0 - FORGET);
         }
         self.score[OTHER_FLOOR] = self.score[OTHER_FLOOR].max(FURTHEST);
-        let noisiest = most.clamp(PHI_STEP * self.promised(), PHI_GREATEST);
+        let noisiest = most.clamp(PHI_STEP * promised(self.stamps), PHI_GREATEST);
         self.shut_out(noisiest);
         self.relocate(noisiest);
         // It may sit elsewhere now.
@@ -309,7 +315,7 @@ impl Bank {
         let q = i32::from(self.q) + PLACES[to].0;
         let phi = self.phi_at(to);
         let allowed = (0..QS.len() as i32).contains(&q)
-            && phi >= self.promised() * PHI_LEAST
+            && phi >= promised(self.stamps) * PHI_LEAST
             && (phi <= noisiest || phi < self.centre);
         if !allowed {
             return;
@@ -344,9 +350,24 @@ impl Bank {
     }
 }
 
-/// The noise that stamps of this source promise, so many steps away, in seconds.
+/// The noise that stamps of this source promise, in seconds.
+fn promised(stamps: Source) -> f64 {
+    stamps.noise().as_secs_f64()
+}
+
+/// That which is so many steps away from it.
 fn phi_of(stamps: Source, phi: i8) -> f64 {
-    stamps.noise().as_secs_f64() * PHI_STEP.powi(phi.into())
+    promised(stamps) * PHI_STEP.powi(phi.into())
+}
+
+/// The noise of the stamps as all filters together see it, in seconds, by the centre's and their weights.
+fn noise_of(centre: f64, weight: &Row) -> f64 {
+    centre * product(weight, &SQUARED_PHIS).sqrt()
+}
+
+/// Whether stamps of this source seem to be much noisier than it promises.
+fn is_strange(centre: f64, stamps: Source) -> bool {
+    centre > STRANGE * promised(stamps)
 }
 
 /// What each filter's word is worth by its log likelihood, together 1.

@@ -54,6 +54,28 @@ impl Resting {
         u64::from(roots ^ self.apart[0][0].to_bits())
     }
 
+    /// The mean by `weight` of offset and rate, and the mixture's covariance of both, xx, xy and yy: as
+    /// [`Flock::mixed`], of less.
+    #[inline]
+    pub(super) fn mixed(&self, first: &[f64; 3], weight: &Row) -> ([f64; 2], [f64; 3]) {
+        let mut apart = [[0.0; FILTERS]; 2];
+        for (row, apart) in apart.iter_mut().zip(&self.apart) {
+            row[1..].iter_mut().zip(apart).for_each(|(of, apart)| *of = f64::from(*apart));
+        }
+        let beside = apart.map(|row| product(weight, &row));
+        let mut cov = [[0.0; FILTERS]; 3];
+        let [ra, rb, _, rd, ..] = &self.roots;
+        for i in 0..FILTERS {
+            let [a, b, d] = [ra[i], rb[i], rd[i]].map(f64::from);
+            let [x, y] = [apart[0][i] - beside[0], apart[1][i] - beside[1]];
+            cov[0][i] = a * a + x * x;
+            cov[1][i] = a * b + x * y;
+            cov[2][i] = b * b + d * d + y * y;
+        }
+        let mean = [first[0] + beside[0], first[1] + beside[1]];
+        (mean, cov.map(|row| product(weight, &row)))
+    }
+
     #[inline]
     pub(super) fn wake(&self, first: &[f64; 3]) -> Flock {
         let mean = std::array::from_fn(|k| {
@@ -294,6 +316,19 @@ mod tests {
                     assert_eq!(pulls.ln_z[i], pull.ln_z);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn filters_at_rest_say_together_what_they_say_awake() {
+        let weight = [0.4, 0.1, 0.2, 0.05, 0.05, 0.2];
+        let flock = various();
+        let (rested, first) = (flock.rest(), flock.first());
+        let awake = rested.wake(&first).mixed(&weight);
+        let (mean, cov) = rested.mixed(&first, &weight);
+        let [xx, xy, _, yy, ..] = awake.cov;
+        for (a, b) in mean.iter().zip(awake.mean).chain(cov.iter().zip([xx, xy, yy])) {
+            assert!((a / b - 1.0).abs() < 1e-12, "{mean:?} {cov:?} {awake:?}");
         }
     }
 

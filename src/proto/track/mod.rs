@@ -227,13 +227,12 @@ impl Track {
     pub fn observe(&mut self, exchange: &Exchange, wheel: &mut Flywheel) -> Taken {
         let at = exchange.middle();
         wheel.advance(at);
-        match self.state.as_mut().map(Resting::wake) {
-            None => {
-                let rate = self.prior_rate(&wheel.home(at), RATE_REMEMBERED);
-                self.start(exchange, wheel, None, rate)
-            }
-            Some(mut state) => self.go_on(exchange, wheel, &mut state),
-        }
+        let Some(resting) = &mut self.state else {
+            let rate = self.prior_rate(&wheel.home(at), RATE_REMEMBERED);
+            return self.start(exchange, wheel, None, rate);
+        };
+        let mut state = resting.wake();
+        self.go_on(exchange, wheel, &mut state)
     }
 
     /// The rate that the slave's Local may have against the wheel, known to ± `sigma`.

@@ -67,6 +67,7 @@ impl State {
 
 impl Resting {
     /// What rests is of no use until it was put to rest anew: its guard goes along.
+    #[inline]
     pub(super) fn wake(&mut self) -> State {
         State {
             at: self.at,
@@ -100,7 +101,7 @@ impl Resting {
 
     /// What its filters say, all together.
     pub(super) fn outlook(&self) -> Outlook {
-        self.bank.wake().outlook()
+        self.bank.outlook()
     }
 
     /// What is known for the instant `at` by its `outlook`. The bound covers a `second` opinion of the
