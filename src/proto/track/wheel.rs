@@ -14,6 +14,8 @@
 //! itself be pulled, is judged by the median of the slaves, and only those are heard at all who
 //! count in the average.
 
+use std::cell::OnceCell;
+
 use super::Track;
 use super::bank::weights;
 use super::filter::Way;
@@ -133,6 +135,8 @@ impl Filter {
 pub struct Flywheel {
     filters: [Filter; FILTERS],
     weight: [f64; FILTERS],
+    /// The filters' mean, once it was asked for since they changed.
+    blend: OnceCell<Filter>,
     q: f64,
     at: Option<Time<Local>>,
     turns: bool,
@@ -150,6 +154,7 @@ impl Default for Flywheel {
         Self {
             filters: [Filter::default(); FILTERS],
             weight: [1.0 / FILTERS as f64; FILTERS],
+            blend: OnceCell::new(),
             q: Q_FIRST,
             at: None,
             turns: false,
@@ -200,11 +205,12 @@ impl Flywheel {
         self.rooms.set_tracks(asked);
         let turns = asked >= COMPANY;
         if self.turns && !turns {
-            let blend = self.blend();
-            self.filters = [Filter { mean: blend.mean, cov: [0.0; 3] }; FILTERS];
+            let mean = self.blend().mean;
+            self.filters = [Filter { mean, cov: [0.0; 3] }; FILTERS];
         }
         self.turns = turns;
         let turn = if turns && heard.len() >= COMPANY { self.weigh(&heard) } else { None };
+        self.blend.take();
         self.heard = heard;
         self.heard.clear();
         turn
@@ -242,7 +248,7 @@ impl Flywheel {
 
     pub(super) fn home(&self, at: Time<Local>) -> Home {
         let t = self.at.map_or(0.0, |last| (at - last).as_secs_f64());
-        let Filter { mean: [m, rate], cov } = self.blend();
+        let Filter { mean: [m, rate], cov } = *self.blend();
         Home {
             deviation: m + rate * t,
             rate,
@@ -251,7 +257,11 @@ impl Flywheel {
         }
     }
 
-    fn blend(&self) -> Filter {
+    fn blend(&self) -> &Filter {
+        self.blend.get_or_init(|| self.mixed())
+    }
+
+    fn mixed(&self) -> Filter {
         let mut out = Filter::default();
         for (filter, w) in self.filters.iter().zip(self.weight) {
             out.mean[0] += w * filter.mean[0];
@@ -282,6 +292,7 @@ impl Flywheel {
             return;
         }
         self.at = Some(at);
+        self.blend.take();
         for i in 0..FILTERS {
             let q = if self.turns { self.q_at(i) } else { 0.0 };
             // Beyond the longest, the mean runs on and the variance waits.
@@ -310,6 +321,7 @@ impl Flywheel {
             residuals.s[i] = s + filter.cov[0];
         }
         let pulls = law.pulls(&residuals);
+        self.blend.take();
         for ((filter, slope), bend) in self.filters.iter_mut().zip(pulls.slope).zip(pulls.bend) {
             let p = &mut filter.cov;
             let bend = bend.clamp(0.0, (1.0 - LEFT) / (s + p[0]).max(f64::MIN_POSITIVE));
