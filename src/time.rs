@@ -375,6 +375,9 @@ impl Rate {
     /// Whole parts per billion are multiplied as integers, so that a long `elapsed` keeps its
     /// nanoseconds.
     pub fn gain_over(self, elapsed: Offset) -> Offset {
+        if self == Self::ZERO {
+            return Offset::ZERO;
+        }
         let whole = self.0 as i64;
         let rest = elapsed.0 as f64 * (self.0 - whole as f64) / NANOS_PER_SEC;
         let wide = || i128::from(elapsed.0) * i128::from(whole);

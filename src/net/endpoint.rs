@@ -164,6 +164,11 @@ impl Endpoint {
         Some((got, bytes))
     }
 
+    /// The bytes of the datagrams of the batch that was received last, `count` in all.
+    pub(super) fn bytes(inbound: &Inbound, count: usize) -> impl Iterator<Item = &[u8]> {
+        (0..count).filter_map(|place| Some(inbound.get(place)?.1))
+    }
+
     /// Puts a datagram into the batch that is sent next.
     pub(super) fn put(&self, outbound: &mut Outbound, bytes: &[u8], to: SocketAddr) {
         outbound.push(bytes, if self.local.is_ipv6() { dressed(to) } else { to });

@@ -303,8 +303,7 @@ impl<C: Core, K: Clock> Node<C, K> {
     /// Hands the core the datagrams that were received just now.
     fn hand_over(&mut self, count: usize) {
         let now = self.stamps.look(&mut self.stats);
-        let bytes = |place| Endpoint::got(&self.inbound, place).map(|(_, bytes)| bytes);
-        self.core.foresee(&mut (0..count).filter_map(bytes));
+        self.core.foresee(&mut Endpoint::bytes(&self.inbound, count));
         for place in 0..count {
             let Some((got, bytes)) = Endpoint::got(&self.inbound, place) else {
                 self.stats.receive_errors += 1;

@@ -152,7 +152,7 @@ impl Master {
         let member = self.roster.get(place).filter(|member| member.reach != 0)?;
         let (estimate, shown) = self.shown_by(at, place)?;
         let told = member.told && self.ensemble.starts();
-        let told = self.ensemble.for_slave(&estimate).filter(|_| told);
+        let told = told.then(|| self.ensemble.for_slave(&estimate)).flatten();
         let shown = told.map_or(shown, |map| Time::from_nanos(map.reads.as_nanos()));
         let reading = Reading {
             id: member.who.id,
