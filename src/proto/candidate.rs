@@ -235,7 +235,7 @@ impl Candidate {
                     }
                 }
                 Role::Master(master) => {
-                    master.abdicate(addr);
+                    master.abdicate(now, addr);
                     self.abdicates = Some(addr);
                 }
             },

@@ -8,6 +8,7 @@ mod census;
 mod court;
 mod exchanges;
 mod foresight;
+mod intake;
 mod membership;
 mod pace;
 mod relay;
@@ -23,6 +24,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
 use self::census::Census;
+use self::intake::LetIn;
 use self::pace::Pace;
 use self::relay::Relay;
 pub(super) use self::succession::Will;
@@ -70,6 +72,7 @@ pub struct Master {
     agenda: Agenda,
     /// Slots that wait for their last replies.
     closing: Closing,
+    replies: Vec<LetIn>,
     pending: VecDeque<Pending>,
     round: u32,
     /// When the first round began.
@@ -151,6 +154,7 @@ impl Master {
             ensemble: Ensemble::new(settings.average, settings.tolerance).seeded(secret),
             agenda: Agenda::new(now),
             closing: Closing::default(),
+            replies: Vec::new(),
             pending: outputs.collect(),
             round: 1,
             born: now,
@@ -201,8 +205,11 @@ impl Master {
         datagram: &Datagram,
     ) -> Result<(), Drop> {
         let header = &datagram.header;
+        if let Message::Reply(reply) = &datagram.message {
+            return self.on_reply(now, from, at, header, reply);
+        }
+        self.use_replies(now);
         match &datagram.message {
-            Message::Reply(reply) => self.on_reply(now, from, at, header, reply),
             Message::Join(join) => self.on_join(now, from, header, join),
             Message::Leave(_) => self.on_leave(header),
             _ => Err(Drop::WrongRole),
@@ -229,7 +236,7 @@ impl Master {
         {
             member.seat = seat;
         }
-        self.recognise(place, from, header, reply);
+        self.recognise(now, place, from, header, reply);
         let exchange = Exchange {
             t1: open.t1,
             t2: Stamp { at: reply.t2, source: Source::from_number(reply.t2_source) },
@@ -237,18 +244,8 @@ impl Master {
             t4: at,
         };
         let goes_on = self.follow_up(place, open.index);
-        self.release(place, reply);
-        let taken = if reply.t3_follows {
-            if let Some(member) = self.roster.get_mut(place) {
-                member.held = Some(Held::new(reply.nonce, &exchange));
-            }
-            None
-        } else {
-            self.measure(place, &exchange)
-        };
-        if !goes_on {
-            self.finish(now, place, taken.as_ref());
-        }
+        let ends = !goes_on && self.roster.get(place).is_some_and(Member::is_answered);
+        self.let_in(now, LetIn::new(place, exchange, reply, ends));
         Ok(())
     }
 
@@ -366,6 +363,9 @@ impl Master {
 
 impl Core for Master {
     fn handle(&mut self, now: Time<Local>, input: Input<'_>) {
+        if !matches!(input, Input::Datagram { .. } | Input::Sent { .. }) {
+            self.use_replies(now);
+        }
         match input {
             Input::Datagram { from, at, bytes } if !self.stopping => {
                 self.receive(now, from, at, bytes);
@@ -389,6 +389,7 @@ impl Core for Master {
     }
 
     fn poll(&mut self, now: Time<Local>, buffer: &mut Buffer) -> Option<Output> {
+        self.use_replies(now);
         loop {
             while let Some(pending) = self.pending.pop_front() {
                 if let Some(output) = self.carry_out(now, pending, buffer) {
@@ -455,6 +456,7 @@ impl Core for Master {
             + self.roster.open()
             + self.agenda.len()
             + self.closing.len()
+            + self.replies.len()
             + self.pending.len()
             + self.ensemble.len()
     }

@@ -4,26 +4,11 @@ use super::Master;
 use super::status::found;
 use crate::proto::agenda::Place;
 use crate::proto::event::{Event, Measured};
-use crate::proto::exchange::{Exchange, Source, Stamp};
-use crate::proto::roster::Said;
+use crate::proto::exchange::Exchange;
 use crate::proto::track::{Finding, Taken};
 use crate::time::Offset;
-use crate::wire::Reply;
 
 impl Master {
-    /// The exchange that was held back goes on, with the better T3 where the reply brings it.
-    pub(super) fn release(&mut self, place: Place, reply: &Reply) {
-        let Some(member) = self.roster.get_mut(place) else { return };
-        member.say(Said { map: reply.map, steps: reply.steps });
-        member.told = false;
-        let Some(held) = member.held.take() else { return };
-        let mut exchange = held.exchange();
-        if let Some(better) = reply.correction.filter(|c| c.nonce == held.nonce) {
-            exchange.t3 = Stamp { at: better.t3, source: Source::from_number(better.source) };
-        }
-        self.measure(place, &exchange);
-    }
-
     /// Takes an exchange in, if it is worth that.
     pub(super) fn measure(&mut self, place: Place, exchange: &Exchange) -> Option<Taken> {
         let member = self.roster.get_mut(place)?;

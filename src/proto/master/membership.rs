@@ -189,6 +189,7 @@ impl Master {
     /// Notes what a reply to an open poll proves: who it is, that it lives, and from where.
     pub(super) fn recognise(
         &mut self,
+        now: Time<Local>,
         place: Place,
         from: SocketAddr,
         header: &Header,
@@ -198,6 +199,9 @@ impl Master {
         let Some(member) = self.roster.get(place) else { return };
         let addr = member.who.addr;
         let same = member.who.id == header.sender && member.boot == header.boot;
+        if !same || addr != from {
+            self.use_replies(now);
+        }
         if !same {
             // The rate of cluster time against its Local, turned round, is near its own.
             let rate = (reply.applied > 0).then_some(reply.rate);

@@ -118,7 +118,12 @@ impl Master {
 
     /// Reigns no more: says so to the members, and leaves the role. The datagrams that are still to
     /// be sent come first. To the master `to` it is no good-bye.
-    pub(in crate::proto) fn abdicate(&mut self, to: Option<std::net::SocketAddr>) {
+    pub(in crate::proto) fn abdicate(
+        &mut self,
+        now: Time<Local>,
+        to: Option<std::net::SocketAddr>,
+    ) {
+        self.use_replies(now);
         self.pending.retain(|pending| matches!(pending, Pending::Output(_)));
         self.say_good_bye(LeaveReason::Elsewhere, to);
         self.stopping = true;
