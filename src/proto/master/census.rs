@@ -4,6 +4,8 @@
 //! A hundred thousand estimates take tens of milliseconds. Polls must not wait for that, so the
 //! census goes on in between of what is due. All readings are for one instant all the same.
 
+use std::ops::Range;
+
 use super::{Local, Map, Master, Member, Offset, Place, Span, Standing, Time};
 use crate::proto::ensemble::{Reading, Verdict};
 use crate::proto::track::Wheel;
@@ -11,6 +13,9 @@ use crate::time::Rate;
 
 /// Slots that are looked at in one go, some 0.2 ms.
 pub(super) const AT_ONCE: u32 = 512;
+
+/// What so many slots take fits into the first cache.
+const LOT: u32 = 16;
 
 /// The census of a round.
 #[derive(Debug, Default)]
@@ -78,9 +83,12 @@ impl Master {
         let mut readings = std::mem::take(&mut self.census.readings);
         let mut places = std::mem::take(&mut self.census.places);
         let end = self.census.next.saturating_add(AT_ONCE).min(self.roster.slots());
-        for (place, reading) in (self.census.next..end).filter_map(|slot| self.reading(at, slot)) {
-            places.push(place);
-            readings.push(reading);
+        for lot in lots(self.census.next..end) {
+            self.foresee_slots(lot.clone());
+            for (place, reading) in lot.filter_map(|slot| self.reading(at, slot)) {
+                places.push(place);
+                readings.push(reading);
+            }
         }
         self.census.next = end;
         if end < self.roster.slots() {
@@ -166,6 +174,12 @@ impl Master {
         };
         Some((place, reading))
     }
+}
+
+/// These slots, a few at a time.
+fn lots(slots: Range<u32>) -> impl Iterator<Item = Range<u32>> {
+    let end = slots.end;
+    slots.step_by(LOT as usize).map(move |first| first..end.min(first + LOT))
 }
 
 /// Whether a member that can be reached obeys us.

@@ -7,9 +7,9 @@
 //! lies where the member says, so that comes when all members are near.
 
 use std::hint::black_box;
-use std::ops::BitXor;
+use std::ops::{BitXor, Range};
 
-use super::{Datagram, Master, Place};
+use super::{Datagram, Master, Member, Place};
 
 /// As many datagrams as come at once; of more the rest is not read ahead in full.
 const LOT: usize = 32;
@@ -38,6 +38,12 @@ impl Master {
         });
         black_box(words.fold(0, BitXor::bitxor));
         self.foresee_peers(places.into_iter().flatten());
+    }
+
+    /// For the census of these slots.
+    pub(super) fn foresee_slots(&self, slots: Range<u32>) {
+        let members = slots.filter_map(|slot| self.roster.get(self.roster.in_slot(slot)?));
+        black_box(members.map(Member::touch).fold(0, BitXor::bitxor));
     }
 
     /// Where to write to a member.
