@@ -224,7 +224,9 @@ impl Master {
     }
 
     fn restart(&mut self, place: Place, header: &Header, rate: Option<Rate>) {
-        let before = self.roster.get(place).and_then(|member| member.saved.get());
+        // Another machine's crystal says nothing of this one's.
+        let before = self.roster.get(place).filter(|member| member.who.id == header.sender);
+        let before = before.and_then(|member| member.saved.get());
         let rate = believed(rate).or(before);
         let prior = self.prior(rate);
         self.roster.identify(place, header.sender);

@@ -77,6 +77,15 @@ fn who_restarts_and_tells_no_rate_or_none_that_can_be_has_the_one_it_told_before
     }
 }
 
+#[test]
+fn who_comes_to_the_address_of_another_does_not_begin_with_its_rate() {
+    let (mut master, place) = with_slave(Some(Rate::from_ppm(-60.0)));
+    let other = Header { sender: NodeId(3), ..header(1) };
+    master.restart(place, &other, None);
+    let member = master.roster.get(place).unwrap();
+    assert_eq!((member.saved.get(), member.track.remembered()), (None, None));
+}
+
 /// Where a slave is polled, of which boot and by which name, when it has joined from `from` again as
 /// `boot`; it was known, was asked in as many slots as there are bits in `slots` and answered where
 /// they are set, newest last.
