@@ -189,6 +189,11 @@ impl Allegiance {
         }
     }
 
+    /// A master takes leave: what it had proven is over.
+    pub fn forget(&mut self, header: &Header) {
+        self.left = self.left.filter(|left| !left.is(header));
+    }
+
     /// Obeys nobody from now on.
     pub fn end(&mut self) -> Option<Obeyed> {
         self.rival = None;
@@ -280,7 +285,7 @@ mod tests {
         assert_eq!(slave.master().map(|master| master.interval), Some(Span::from_millis(500)));
         assert_eq!(slave.meet(at(1_800), from(2), &header(2, 2), true), Meeting::Foreign);
         assert_eq!(follows(&slave), 1);
-        // But not once another has proven as much, nor as another process.
+        // But not once another has proven as much, nor as another process, nor after its leave.
         slave.meet(at(3_300), from(2), &header(2, 2), false);
         assert_eq!(slave.meet(at(3_400), from(2), &header(2, 2), true), Meeting::Ours);
         assert_eq!(slave.meet(at(3_500), from(1), &header(1, 3), false), Meeting::Wait);
@@ -288,6 +293,11 @@ mod tests {
         slave.meet(at(3_000), from(2), &header(2, 2), false);
         let again = Header { boot: BootId(2), ..header(1, 3) };
         assert_eq!(slave.meet(at(3_100), from(1), &again, false), Meeting::Change);
+        assert_eq!(slave.meet(at(3_200), from(2), &header(2, 2), true), Meeting::Change);
+        let mut slave = settled();
+        slave.meet(at(3_000), from(2), &header(2, 2), false);
+        slave.forget(&header(1, 3));
+        assert_eq!(slave.meet(at(3_100), from(1), &header(1, 3), false), Meeting::Change);
         assert_eq!(slave.meet(at(3_200), from(2), &header(2, 2), true), Meeting::Change);
     }
 

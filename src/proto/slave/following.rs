@@ -260,6 +260,7 @@ impl Slave {
         header: &Header,
         leave: Leave,
     ) -> Result<(), Drop> {
+        self.allegiance.forget(header);
         self.ours(from, header)?;
         self.allegiance.end();
         if let Some(master) = self.master.take() {
