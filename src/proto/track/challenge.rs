@@ -5,12 +5,13 @@ use super::{Exchange, Finding, Flywheel, State, Track};
 
 impl Track {
     /// Lets a rival of `state` prove itself where there is one, and begins with another when it is
-    /// time. Where the rival is better its state takes the place of `state`.
+    /// time. Where the rival is better its state takes the place of `state`, which had found the exchange
+    /// held up or not before it took it in.
     pub(super) fn challenge(
         &mut self,
         exchange: &Exchange,
         wheel: &mut Flywheel,
-        finding: Finding,
+        (finding, held_up): (Finding, bool),
         state: &mut State,
     ) {
         let fit = state.bank.take_fit();
@@ -33,7 +34,6 @@ impl Track {
             Some(rival) => {
                 // While one lives no other comes.
                 state.rivals = due;
-                let held_up = state.is_held_up(exchange);
                 match rival.compare(exchange, wheel, fit, held_up) {
                     Verdict::Open(rival) => self.rival = Some(rival),
                     Verdict::Won(better) => {

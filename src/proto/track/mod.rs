@@ -259,6 +259,7 @@ impl Track {
             self.warm = None;
             return self.start(exchange, wheel, Some(state), Some((rate, sigma)));
         }
+        let held_up = state.is_held_up(exchange);
         let taken = state.take(&sample, wheel, &mut self.witness);
         let astray = state.is_astray();
         let runs_away = state.bank.blend().mean[1].abs() > RATE_GREATEST;
@@ -283,7 +284,7 @@ impl Track {
                 self.start(exchange, wheel, Some(state), Some(rate))
             }
             finding => {
-                self.challenge(exchange, wheel, finding, state);
+                self.challenge(exchange, wheel, (finding, held_up), state);
                 let outlook = Some(state.bank.outlook());
                 self.put_to_rest(state);
                 Taken { outlook, ..taken }
