@@ -45,22 +45,26 @@ impl Batch {
     /// # Panics
     /// Where there are [`MOST`] already.
     fn add(&mut self, bytes: *mut u8, len: usize) -> &mut libc::msghdr {
-        let vector = libc::iovec { iov_base: bytes.cast(), iov_len: len };
-        let vector: *mut libc::iovec = self.vectors[self.count].write(vector);
+        self.vectors[self.count].write(libc::iovec { iov_base: bytes.cast(), iov_len: len });
         // SAFETY: an mmsghdr is pointers, integers and padding; all zero is valid.
         let blank: libc::mmsghdr = unsafe { MaybeUninit::zeroed().assume_init() };
         let header = &mut self.headers[self.count].write(blank).msg_hdr;
-        header.msg_iov = vector;
-        header.msg_iovlen = 1;
         self.count += 1;
         header
     }
 
-    /// Those that were added.
+    /// Those that were added, for a call that comes before this is touched or moved.
     fn headers(&mut self) -> &mut [libc::mmsghdr] {
         let headers = self.headers.as_mut_ptr().cast();
         // SAFETY: the first `count` were written, and a MaybeUninit is laid out like what it may hold.
-        unsafe { std::slice::from_raw_parts_mut(headers, self.count) }
+        let headers: &mut [libc::mmsghdr] =
+            unsafe { std::slice::from_raw_parts_mut(headers, self.count) };
+        let vectors: *mut libc::iovec = self.vectors.as_mut_ptr().cast();
+        for (i, header) in headers.iter_mut().enumerate() {
+            header.msg_hdr.msg_iov = vectors.wrapping_add(i);
+            header.msg_hdr.msg_iovlen = 1;
+        }
+        headers
     }
 }
 
@@ -108,8 +112,9 @@ impl Slots {
             header.msg_control = self.controls[i].0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_ROOM as _;
         }
-        let count = self.call(fd, batch.headers(), flags)?;
-        for (i, header) in batch.headers()[..count].iter().enumerate() {
+        let headers = batch.headers();
+        let count = self.call(fd, headers, flags)?;
+        for (i, header) in headers[..count].iter().enumerate() {
             let len = (header.msg_len as usize).min(self.room);
             // SAFETY: the call has filled this header, whose name and control messages lie in
             // `self.names[i]` and `self.controls[i]`.
