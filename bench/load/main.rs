@@ -144,13 +144,15 @@ fn measure(args: &Args) -> Result<(), String> {
 fn once(plan: &Plan, cores: &[usize]) -> Result<Row, String> {
     master::pin_self(cores.first().copied())?;
     let core = cores.last().copied();
-    let bare = || {
-        let subject = master::Subject::bare(plan, core)?;
+    let bare = |rate| {
+        let subject = master::Subject::bare(rate, core)?;
         Play::new(plan, &subject)?.run_bare()
     };
-    let before = bare()?;
+    let before = bare(plan.polls_per_second())?;
     let daemon = master::Subject::daemon(plan, core)?;
     let played = Play::new(plan, &daemon)?.run()?;
     drop(daemon);
-    Ok(Row::new(plan, &played, [before, bare()?]))
+    // It moves no more than the daemon did.
+    let after = bare(played.polls_per_second())?;
+    Ok(Row::new(plan, &played, [before, after]))
 }

@@ -64,12 +64,12 @@ impl Subject {
         Self::start(command, addr, core, dir)
     }
 
-    /// The bare loop, at the rate at which the daemon polls.
-    pub fn bare(plan: &Plan, core: Option<usize>) -> Result<Self, String> {
+    /// The bare loop, at so many polls a second.
+    pub fn bare(polls_per_second: f64, core: Option<usize>) -> Result<Self, String> {
         let addr = free_port()?;
         let own = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut command = Command::new(own);
-        command.args(["--bare", &addr.to_string(), &plan.polls_per_second().to_string()]);
+        command.args(["--bare", &addr.to_string(), &polls_per_second.to_string()]);
         Self::start(command, addr, core, TempDir::new().map_err(|e| e.to_string())?)
     }
 

@@ -78,6 +78,12 @@ pub struct Played {
     pub stats: String,
 }
 
+impl Played {
+    pub fn polls_per_second(&self) -> f64 {
+        self.polls as f64 / self.seconds
+    }
+}
+
 impl Plan {
     pub fn polls_per_second(&self) -> f64 {
         self.slaves as f64 / (self.interval as f64 * 1e-3)
