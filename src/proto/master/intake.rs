@@ -2,7 +2,8 @@
 //!
 //! From a datagram to a slave's next deadline is more code than a processor keeps next to it. So that is gone
 //! through in parts, each for all that came at once: first every reply is let in, then every exchange is
-//! measured, then every slot that is complete is closed. Nobody sees a difference but the clock.
+//! measured, then every slot that is complete is closed: by the wheel as it is after all of them, and all
+//! exchanges are told of before all slots.
 
 use super::{Exchange, Held, Local, Master, Place, Stamp, Time};
 use crate::proto::exchange::Source;
@@ -91,5 +92,152 @@ impl Master {
             exchange.t3 = Stamp { at: better.t3, source: Source::from_number(better.source) };
         }
         self.measure(reply.place, &exchange);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::proto::event::{Event, Who};
+    use crate::proto::io::{Core, Input, Output};
+    use crate::proto::master::{Member, Pending};
+    use crate::proto::settings::{Identity, MasterSettings};
+    use crate::time::{Map, Offset, Rate, Span};
+    use crate::wire::{
+        BootId, Datagram, Header, Leave, LeaveReason, Message, Name, NodeId, Rank, Term,
+    };
+
+    const START: Time<Local> = Time::from_nanos(1_000_000_000);
+    const SLAVE: NodeId = NodeId(2);
+
+    fn addr() -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 2], 7045))
+    }
+
+    /// A master that waits for what a slave of boot 1 has to say in a slot.
+    fn master() -> (Master, Place) {
+        let identity = Identity { id: NodeId(1), boot: BootId(1), name: Name::nearest("master") };
+        let course = Map { at: START, reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let mut master = Master::new(START, MasterSettings::new(identity), course, [7; 32]);
+        let who = Who { id: SLAVE, name: Name::nearest("slave"), addr: addr() };
+        let mut member = Member::new(who, BootId(1), false);
+        (member.known, member.replied) = (true, true);
+        let place = master.roster.add(member).unwrap();
+        let ticket = master.closing.add(START + Span::from_secs(1), place);
+        master.roster.get_mut(place).unwrap().closing = ticket;
+        (master, place)
+    }
+
+    fn reply() -> Reply {
+        let at = Time::from_nanos(0);
+        Reply {
+            nonce: 1,
+            t2: at,
+            t3: at,
+            t2_source: 0,
+            t3_follows: false,
+            correction: None,
+            map: Map { at, reads: Time::from_nanos(0), rate: Rate::ZERO },
+            remaining: Offset::ZERO,
+            rate: Rate::ZERO,
+            error: Span::MAX,
+            applied: 0,
+            steps: 0,
+            standby: false,
+            obeys: NodeId(1),
+        }
+    }
+
+    /// An exchange that began so many milliseconds after the start, and took so many µs.
+    fn exchange(millis: u64, micros: u64) -> Exchange {
+        let t1 = START + Span::from_millis(millis);
+        let t4 = t1 + Span::from_micros(micros);
+        let middle = Time::from_nanos((t1 + Span::from_micros(micros / 2)).as_nanos());
+        Exchange {
+            t1: Stamp::daemon(t1),
+            t2: Stamp::daemon(middle),
+            t3: Stamp::daemon(middle),
+            t4: Stamp::daemon(t4),
+        }
+    }
+
+    fn told(master: &Master) -> Vec<&Event> {
+        let event = |pending| match pending {
+            &Pending::Output(Output::Event(ref event)) => Some(event),
+            _ => None,
+        };
+        master.pending.iter().filter_map(event).collect()
+    }
+
+    #[test]
+    fn a_slot_ends_with_all_replies_that_came_together() {
+        let (mut master, place) = master();
+        for (millis, micros, ends) in [(0, 110, false), (2, 100, false), (4, 105, true)] {
+            let reply = LetIn::new(place, exchange(millis, micros), &reply(), ends);
+            master.let_in(START + Span::from_millis(millis), reply);
+        }
+        assert!(told(&master).is_empty(), "they wait for each other");
+        master.use_replies(START + Span::from_millis(5));
+        let told = told(&master);
+        assert!(told[..3].iter().all(|event| matches!(event, Event::Exchange(_))), "{told:?}");
+        let Some(Event::Slot(slot)) = told.get(3) else { panic!("{told:?}") };
+        assert_eq!(slot.round_trip, Some(Span::from_micros(100)));
+        assert_eq!(slot.stamps.daemon, 3);
+        assert_eq!(told.len(), 4, "one slot and no more: {told:?}");
+    }
+
+    #[test]
+    fn what_a_process_said_is_not_taken_for_the_word_of_the_next() {
+        let (mut master, place) = master();
+        master.let_in(START, LetIn::new(place, exchange(0, 100), &reply(), false));
+        let (sender, receiver, boot) = (SLAVE, NodeId(1), BootId(2));
+        let header = Header { sender, receiver, boot, term: Term(1), rank: Rank(0), sequence: 1 };
+        master.recognise(START, place, addr(), &header, &reply());
+        master.use_replies(START);
+        assert!(matches!(told(&master)[..], [Event::Exchange(_), ..]), "{:?}", told(&master));
+        let member = master.roster.get(place).unwrap();
+        assert_eq!(member.track.estimate(START, &master.wheel), None, "it is another's track");
+    }
+
+    #[test]
+    fn a_slave_that_leaves_behind_its_reply_leaves_after_it() {
+        let (mut master, place) = master();
+        master.let_in(START, LetIn::new(place, exchange(0, 100), &reply(), true));
+        let (sender, receiver, boot) = (SLAVE, NodeId(1), BootId(1));
+        let header = Header { sender, receiver, boot, term: Term(1), rank: Rank(0), sequence: 1 };
+        let leave = Leave { reason: LeaveReason::Shutdown, heir: NodeId::UNKNOWN };
+        let datagram = Datagram { header, message: Message::Leave(leave) };
+        master.take(START, addr(), Stamp::daemon(START), &datagram).unwrap();
+        let told = told(&master);
+        let [Event::Exchange(_), Event::Slot(_), Event::Left { .. }] = told[..] else {
+            panic!("{told:?}")
+        };
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_reply_after_the_good_bye() {
+        for stop in [false, true] {
+            let (mut master, place) = master();
+            master.let_in(START, LetIn::new(place, exchange(0, 100), &reply(), true));
+            match stop {
+                true => master.handle(START, Input::Stop),
+                false => master.abdicate(START, None),
+            }
+            assert!(matches!(told(&master)[..2], [Event::Exchange(_), Event::Slot(_)]));
+            let late = |pending: &&Pending| matches!(pending, Pending::Adjust { .. });
+            assert_eq!(master.pending.iter().filter(late).count(), 0);
+            assert!(matches!(master.pending.back(), Some(Pending::Leave { .. })), "it says so");
+        }
+    }
+
+    #[test]
+    fn no_more_wait_than_come_at_once() {
+        let (mut master, place) = master();
+        for n in 0..=MOST as u64 {
+            master.let_in(START, LetIn::new(place, exchange(n, 100), &reply(), false));
+        }
+        assert_eq!((master.replies.len(), told(&master).len()), (1, MOST));
     }
 }
