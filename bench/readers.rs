@@ -6,6 +6,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "whoever measures processes needs a clock")]
 
+#[path = "../tests/common/reply.rs"]
+mod reply;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
@@ -95,22 +98,12 @@ fn reply(slave: usize, nonce: u64, now: Time<Local>) -> Buffer {
         rank: Rank(0),
         sequence: 1,
     };
-    let at = now.sent_away();
+    let shows = Time::from_nanos(now.as_nanos());
     let reply = Reply {
-        nonce,
-        t2: at,
-        t3: at,
         t2_source: 0,
-        t3_follows: false,
-        correction: None,
-        map: Map { at, reads: Time::from_nanos(now.as_nanos()), rate: Rate::ZERO },
-        remaining: Default::default(),
-        rate: Rate::ZERO,
         error: Span::MAX,
         applied: 0,
-        steps: 0,
-        standby: false,
-        obeys: NodeId(1),
+        ..reply::reply(nonce, now.sent_away(), shows)
     };
     let mut buffer = [0; LEN];
     Datagram { header, message: Message::Reply(reply) }.encode(&mut buffer);

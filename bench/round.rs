@@ -2,13 +2,16 @@
 //! the deltas, without a socket. The replies are patched bytes, so that next to nothing but the
 //! core is measured.
 
+#[path = "../tests/common/reply.rs"]
+mod reply;
+
 use std::alloc::System;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use campanile::clock::Adjustment;
 use campanile::proto::{Core, Identity, Input, Master, MasterSettings, Output, Stamp};
-use campanile::time::{Local, Map, Offset, Rate, Shown, Span, Time};
+use campanile::time::{Local, Map, Rate, Shown, Span, Time};
 use campanile::wire::{
     BootId, Buffer, Datagram, Header, LEN, Message, Name, NodeId, Rank, Reply, Term,
 };
@@ -62,26 +65,9 @@ fn template(slave: usize) -> Buffer {
         rank: Rank(0),
         sequence: 1,
     };
-    let reply = Reply {
-        nonce: 0,
-        t2: Time::from_nanos(0),
-        t3: Time::from_nanos(0),
-        t2_source: 1,
-        t3_follows: false,
-        correction: None,
-        map: Map {
-            at: Time::from_nanos(0),
-            reads: Time::from_nanos(slave as i64 % 100 * 1_000),
-            rate: Rate::ZERO,
-        },
-        remaining: Offset::ZERO,
-        rate: Rate::ZERO,
-        error: Span::MAX,
-        applied: 0,
-        steps: 0,
-        standby: false,
-        obeys: NodeId(1),
-    };
+    let shows = Time::from_nanos(slave as i64 % 100 * 1_000);
+    let reply =
+        Reply { error: Span::MAX, applied: 0, ..reply::reply(0, Time::from_nanos(0), shows) };
     let mut buffer = [0; LEN];
     Datagram { header, message: Message::Reply(reply) }.encode(&mut buffer);
     buffer

@@ -1,7 +1,10 @@
 //! The few datagrams that a slave sends and looks at, as templates that are patched: next to
 //! nothing is spent on the slaves' side (docs/protocol.md has the places of the fields).
 
-use campanile::time::{Map, Offset, Rate, Span, Time};
+#[path = "../../tests/common/reply.rs"]
+mod reply;
+
+use campanile::time::{Span, Time};
 use campanile::wire::{
     Admission, BootId, Buffer, Datagram, Header, Join, Keyring, LEN, Message, Name, NodeId, Rank,
     Reply, Sealer, Term,
@@ -64,22 +67,13 @@ fn id(slave: usize) -> u64 {
 }
 
 pub fn reply() -> Buffer {
-    let zero = Map { at: Time::from_nanos(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+    let (at, shows) = (Time::from_nanos(0), Time::from_nanos(0));
     let reply = Reply {
-        nonce: 0,
-        t2: Time::from_nanos(0),
-        t3: Time::from_nanos(0),
         t2_source: 0,
-        t3_follows: false,
-        correction: None,
-        map: zero,
-        remaining: Offset::ZERO,
-        rate: Rate::ZERO,
         error: Span::MAX,
         applied: 0,
-        steps: 0,
-        standby: false,
         obeys: NodeId(0),
+        ..reply::reply(0, at, shows)
     };
     encode(0, Message::Reply(reply))
 }
