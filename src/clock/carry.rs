@@ -61,9 +61,8 @@ pub struct Carrier {
     last: Pair,
     /// The older end of the stretch over which the rate is being measured.
     base: Pair,
-    /// Of the system clock against the raw counter, and the other way round.
+    /// Of the system clock against the raw counter.
     rate: Rate,
-    reversed: Rate,
     /// The system clock has not been stepped since it read this.
     unbroken_since: Time<Shown>,
 }
@@ -86,14 +85,7 @@ impl Carrier {
 
     fn starting(oscillator: Oscillator, pair: Pair) -> Self {
         let unbroken_since = pair.real - OLDEST;
-        Self {
-            oscillator,
-            last: pair,
-            base: pair,
-            rate: Rate::ZERO,
-            reversed: Rate::ZERO,
-            unbroken_since,
-        }
+        Self { oscillator, last: pair, base: pair, rate: Rate::ZERO, unbroken_since }
     }
 
     /// Looks at the clocks. Returns by how much the system clock was stepped since the last look,
@@ -118,7 +110,6 @@ impl Carrier {
         if stretch >= STRETCH.as_offset() {
             let gain = (pair.real - self.base.real) - stretch;
             self.rate = Rate::from_ratio(gain.as_secs_f64() / stretch.as_secs_f64());
-            self.reversed = self.rate.reversed();
             self.base = pair;
         }
         None
@@ -132,7 +123,7 @@ impl Carrier {
             && age <= OLDEST.as_offset()
             && age >= -YOUNGEST.as_offset();
         known.then(|| {
-            let ago = age + self.reversed.gain_over(age);
+            let ago = age + self.rate.reversed().gain_over(age);
             self.oscillator.local_at(self.last.raw - ago)
         })
     }

@@ -12,7 +12,7 @@ use std::ops::{BitXor, Range};
 use super::{Datagram, Master, Member, Place};
 
 /// As many datagrams as come at once; of more the rest is not read ahead in full.
-const LOT: usize = 32;
+pub(super) const LOT: usize = 32;
 
 impl Master {
     /// For the polls that were fetched from the agenda.

@@ -5,14 +5,12 @@
 //! measured, then every slot that is complete is closed: by the wheel as it is after all of them, and all
 //! exchanges are told of before all slots.
 
+use super::foresight::LOT;
 use super::{Exchange, Held, Local, Master, Place, Stamp, Time};
 use crate::proto::exchange::Source;
 use crate::proto::roster::Said;
 use crate::proto::track::Taken;
 use crate::wire::{Correction, Reply};
-
-/// More than come at once do not wait.
-const MOST: usize = 32;
 
 /// What of a reply is used later.
 #[derive(Debug)]
@@ -46,9 +44,9 @@ impl LetIn {
 }
 
 impl Master {
-    /// Has a reply wait until what came with it was let in.
+    /// Has a reply wait until what came with it was let in. More than come at once do not wait.
     pub(super) fn let_in(&mut self, now: Time<Local>, reply: LetIn) {
-        if self.replies.len() == MOST {
+        if self.replies.len() == LOT {
             self.use_replies(now);
         }
         self.replies.push(reply);
@@ -130,6 +128,11 @@ mod tests {
         (master, place)
     }
 
+    fn header(boot: u32) -> Header {
+        let (sender, receiver, boot) = (SLAVE, NodeId(1), BootId(boot));
+        Header { sender, receiver, boot, term: Term(1), rank: Rank(0), sequence: 1 }
+    }
+
     fn reply() -> Reply {
         let at = Time::from_nanos(0);
         Reply {
@@ -192,9 +195,7 @@ mod tests {
     fn what_a_process_said_is_not_taken_for_the_word_of_the_next() {
         let (mut master, place) = master();
         master.let_in(START, LetIn::new(place, exchange(0, 100), &reply(), false));
-        let (sender, receiver, boot) = (SLAVE, NodeId(1), BootId(2));
-        let header = Header { sender, receiver, boot, term: Term(1), rank: Rank(0), sequence: 1 };
-        master.recognise(START, place, addr(), &header, &reply());
+        master.recognise(START, place, addr(), &header(2), &reply());
         master.use_replies(START);
         assert!(matches!(told(&master)[..], [Event::Exchange(_), ..]), "{:?}", told(&master));
         let member = master.roster.get(place).unwrap();
@@ -205,10 +206,8 @@ mod tests {
     fn a_slave_that_leaves_behind_its_reply_leaves_after_it() {
         let (mut master, place) = master();
         master.let_in(START, LetIn::new(place, exchange(0, 100), &reply(), true));
-        let (sender, receiver, boot) = (SLAVE, NodeId(1), BootId(1));
-        let header = Header { sender, receiver, boot, term: Term(1), rank: Rank(0), sequence: 1 };
         let leave = Leave { reason: LeaveReason::Shutdown, heir: NodeId::UNKNOWN };
-        let datagram = Datagram { header, message: Message::Leave(leave) };
+        let datagram = Datagram { header: header(1), message: Message::Leave(leave) };
         master.take(START, addr(), Stamp::daemon(START), &datagram).unwrap();
         let told = told(&master);
         let [Event::Exchange(_), Event::Slot(_), Event::Left { .. }] = told[..] else {
@@ -235,9 +234,9 @@ mod tests {
     #[test]
     fn no_more_wait_than_come_at_once() {
         let (mut master, place) = master();
-        for n in 0..=MOST as u64 {
+        for n in 0..=LOT as u64 {
             master.let_in(START, LetIn::new(place, exchange(n, 100), &reply(), false));
         }
-        assert_eq!((master.replies.len(), told(&master).len()), (1, MOST));
+        assert_eq!((master.replies.len(), told(&master).len()), (1, LOT));
     }
 }

@@ -58,8 +58,8 @@ impl Master {
         }
     }
 
-    /// Closes the slot of the member at `place`, which waits for no reply any more; of the last one came what
-    /// was `taken`.
+    /// Closes the slot of the member at `place` if it waits for no reply any more; of the last one came
+    /// what was `taken`.
     pub(super) fn finish(&mut self, now: Time<Local>, place: Place, taken: Option<&Taken>) {
         let Some(member) = self.roster.get(place) else { return };
         if member.is_answered() && self.closing.finish(member.closing, place) {

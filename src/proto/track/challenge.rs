@@ -11,7 +11,8 @@ impl Track {
         &mut self,
         exchange: &Exchange,
         wheel: &mut Flywheel,
-        (finding, held_up): (Finding, bool),
+        finding: Finding,
+        held_up: bool,
         state: &mut State,
     ) {
         let fit = state.bank.take_fit();

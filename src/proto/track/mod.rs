@@ -284,7 +284,7 @@ impl Track {
                 self.start(exchange, wheel, Some(state), Some(rate))
             }
             finding => {
-                self.challenge(exchange, wheel, (finding, held_up), state);
+                self.challenge(exchange, wheel, finding, held_up, state);
                 let outlook = Some(state.bank.outlook());
                 self.put_to_rest(state);
                 Taken { outlook, ..taken }
