@@ -24,7 +24,7 @@ use campanile::outlet::{Control, Ledger, Metrics, Outlet};
 use campanile::proto::{
     Core, Counters, Event, Identity, Input, Master, MasterSettings, Output, Page, Tracking,
 };
-use campanile::time::{Local, Map, Rate, Shown, Span, Time};
+use campanile::time::{Local, Rate, Shown, Span, Time};
 use campanile::wire::{
     BootId, Buffer, Datagram, Header, LEN, Message, Name, NodeId, Rank, Reply, Term,
 };
