@@ -12,6 +12,8 @@ use campanile::wire::{
 
 /// More outputs than any input may cause at once.
 const MOST_OUTPUTS: usize = 10_000;
+/// As many inputs come together as a socket gives with one call, and a few more.
+const MOST_TOGETHER: usize = 40;
 
 /// Takes numbers off the front of the fuzzer's bytes; zeros where none are left.
 pub struct Draw<'a>(&'a [u8]);
@@ -99,7 +101,10 @@ impl<C: Core> Driver<C> {
     /// Does what the fuzzer says until it has nothing more to say.
     pub fn run(&mut self, draw: &mut Draw<'_>) {
         while !draw.is_empty() {
-            self.step(draw);
+            let mut together = 1;
+            while self.step(draw) && together < MOST_TOGETHER && !draw.is_empty() {
+                together += 1;
+            }
             self.drain();
         }
         self.core.handle(self.now, Input::Stop);
@@ -107,8 +112,10 @@ impl<C: Core> Driver<C> {
         assert!(self.core.done(), "it ends when it is told to");
     }
 
-    fn step(&mut self, draw: &mut Draw<'_>) {
-        match draw.u8() % 8 {
+    /// One input; says whether another comes before the core is asked for anything.
+    fn step(&mut self, draw: &mut Draw<'_>) -> bool {
+        let what = draw.u8();
+        match what % 8 {
             0..=3 => self.datagram(draw),
             4 => {
                 let due = self.core.deadline().unwrap_or(self.now);
@@ -129,6 +136,7 @@ impl<C: Core> Driver<C> {
                 }
             },
         }
+        what & 0x80 != 0
     }
 
     /// A datagram that is nearly right: what the core sent last, changed here and there, with the
