@@ -9,6 +9,7 @@
 //! See bench/README.md for how to run it and what the figures mean.
 
 mod bare;
+mod chrony;
 mod figures;
 mod master;
 mod slaves;
@@ -32,17 +33,30 @@ struct Args {
     join: f64,
     /// Without seals, with them.
     sealed: Vec<bool>,
+    /// Rounds between the last slave's first correction and the measurement.
+    settle: u32,
     /// How often each is measured.
     times: usize,
+    /// chronyd is measured instead.
+    chronyd: bool,
 }
 
 impl Args {
     /// `cargo bench --bench load -- [--slaves N]… [--interval MS] [--seconds S] [--join S]
-    /// [--mac on|off] [--times N]`. With the tests, where there is no `--bench`, once at smoke size.
+    /// [--mac on|off] [--settle ROUNDS] [--times N] [--chronyd]`. With the tests, where there is no `--bench`, once at smoke size.
     fn parse() -> Result<Self, String> {
         let mut given = std::env::args().skip(1);
         let (slaves, sealed) = (Vec::new(), vec![false, true]);
-        let mut args = Self { slaves, interval: None, seconds: 20, join: 10.0, sealed, times: 1 };
+        let mut args = Self {
+            slaves,
+            interval: None,
+            seconds: 20,
+            join: 10.0,
+            sealed,
+            settle: 3,
+            times: 1,
+            chronyd: false,
+        };
         let mut measured = false;
         while let Some(arg) = given.next() {
             let mut value = || given.next().ok_or(format!("{arg} needs a value"));
@@ -53,6 +67,8 @@ impl Args {
                 "--interval" => args.interval = Some(value()?.parse().map_err(|e| bad(&e))?),
                 "--seconds" => args.seconds = value()?.parse().map_err(|e| bad(&e))?,
                 "--join" => args.join = value()?.parse().map_err(|e| bad(&e))?,
+                "--settle" => args.settle = value()?.parse().map_err(|e| bad(&e))?,
+                "--chronyd" => args.chronyd = true,
                 "--times" => args.times = value()?.parse().map_err(|e| bad(&e))?,
                 "--mac" => {
                     args.sealed = match value()?.as_str() {
@@ -85,6 +101,9 @@ impl Args {
         if !(1..=100).contains(&self.times) {
             return Err(format!("--times {}: 1 to 100", self.times));
         }
+        if !(1..=1_000).contains(&self.settle) {
+            return Err(format!("--settle {}: 1 to 1000", self.settle));
+        }
         self.seconds = self.seconds.clamp(1, 3_600);
         self.join = self.join.clamp(0.1, 3_600.0);
         Ok(self)
@@ -97,7 +116,8 @@ impl Args {
             let interval = self.interval.unwrap_or(even);
             // Each slave is seen in two rounds at least.
             let seconds = self.seconds.max(2 * interval / 1_000 + 1);
-            Plan { slaves, interval, seconds, join: self.join, sealed }
+            let Self { join, settle, .. } = *self;
+            Plan { slaves, interval, seconds, join, settle, sealed }
         })
     }
 }
@@ -105,6 +125,9 @@ impl Args {
 fn main() -> ExitCode {
     if let Some(plan) = bare::Plan::from_args() {
         return done(bare::run(&plan));
+    }
+    if let Some(addr) = chrony::bare_from_args() {
+        return done(chrony::run_bare(addr));
     }
     done(Args::parse().and_then(|args| measure(&args)))
 }
@@ -122,6 +145,11 @@ fn done(result: Result<(), String>) -> ExitCode {
 fn measure(args: &Args) -> Result<(), String> {
     let cores = master::cores();
     println!("{}", figures::machine(cores.len()));
+    if args.chronyd {
+        master::pin_self(cores.first().copied())?;
+        println!("{}", chrony::measure(args.seconds, cores.last().copied())?);
+        return Ok(());
+    }
     println!("{}", Row::HEADING);
     let mut good = true;
     for plan in args.plans() {

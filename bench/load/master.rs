@@ -66,10 +66,36 @@ impl Subject {
 
     /// The bare loop, at so many polls a second.
     pub fn bare(polls_per_second: f64, core: Option<usize>) -> Result<Self, String> {
+        Self::own("--bare", &[&polls_per_second.to_string()], core)
+    }
+
+    /// The bare loop that stands for an NTP server.
+    pub fn bare_ntp(core: Option<usize>) -> Result<Self, String> {
+        Self::own("--bare-ntp", &[], core)
+    }
+
+    /// chronyd as a server that keeps its hands off the machine's clock.
+    pub fn chronyd(core: Option<usize>) -> Result<Self, String> {
         let addr = free_port()?;
-        let own = std::env::current_exe().map_err(|e| e.to_string())?;
-        let mut command = Command::new(own);
-        command.args(["--bare", &addr.to_string(), &polls_per_second.to_string()]);
+        let dir = TempDir::new().map_err(|e| e.to_string())?;
+        let (config, pid) = (dir.path().join("chrony.conf"), dir.path().join("pid"));
+        let text = format!(
+            "port {}\nbindaddress {}\ncmdport 0\nbindcmdaddress /\nallow 127.0.0.0/8\nlocal stratum 8\npidfile {}\n",
+            addr.port(),
+            addr.ip(),
+            pid.display()
+        );
+        fs::write(&config, text).map_err(|e| format!("{}: {e}", config.display()))?;
+        let mut command = Command::new("chronyd");
+        command.args(["-x", "-n", "-u", "root", "-f"]).arg(config);
+        Self::start(command, addr, core, dir)
+    }
+
+    /// This program in a part of its own, which the flag names, at the address behind it.
+    fn own(flag: &str, more: &[&str], core: Option<usize>) -> Result<Self, String> {
+        let addr = free_port()?;
+        let mut command = Command::new(std::env::current_exe().map_err(|e| e.to_string())?);
+        command.arg(flag).arg(addr.to_string()).args(more);
         Self::start(command, addr, core, TempDir::new().map_err(|e| e.to_string())?)
     }
 

@@ -25,8 +25,8 @@ const PATIENCE: i64 = SECOND;
 /// All must be in after this many seconds and rounds.
 const ALL_IN: i64 = 60;
 const ROUNDS_IN: i64 = 3;
-/// Rounds between the last slave's first correction and the measurement.
-const SETTLING: i64 = 3;
+/// The bare loop learns nothing that would take time.
+const BARE_SETTLES: i64 = 3;
 
 /// What is played.
 pub struct Plan {
@@ -35,6 +35,8 @@ pub struct Plan {
     pub interval: u64,
     pub seconds: u64,
     pub join: f64,
+    /// Rounds between the last slave's first correction and the measurement.
+    pub settle: u32,
     /// Whether datagrams carry a seal.
     pub sealed: bool,
 }
@@ -183,7 +185,7 @@ impl<'a> Play<'a> {
         let all_in = (self.all_in - start) as f64 * 1e-9;
         let early = (self.plan.slaves / 10).max(1);
         let storm = self.lateness(|slave| (slave as usize) < early);
-        self.turn_until(now() + SETTLING * self.interval)?;
+        self.turn_until(now() + i64::from(self.plan.settle) * self.interval)?;
         let mut played = self.measure()?;
         played.late = self.lateness(|_| true);
         let stats = self.subject.stats()?;
@@ -198,7 +200,7 @@ impl<'a> Play<'a> {
                 self.turn(0)?;
             }
         }
-        self.turn_until(now() + SETTLING * self.interval)?;
+        self.turn_until(now() + BARE_SETTLES * self.interval)?;
         self.measure()
     }
 
