@@ -53,6 +53,9 @@ const COMPANY: usize = 3;
 
 /// A slave's scores count after so many exchanges.
 const HEARD: u8 = 32;
+/// Of more slaves than these a half is heard, or a quarter and so on: what they know of the master's clock
+/// together is far better than what any link shows of it, and each costs.
+const MOST_HEARD: usize = 4_096;
 
 /// No round has this number.
 const NEVER: u32 = u32::MAX;
@@ -142,8 +145,10 @@ pub struct Flywheel {
     turns: bool,
     /// Rounds that were judged.
     round: u32,
-    /// Tracks that were asked for the next one, and what those say that have something to say.
+    /// Tracks that counted for the next one, and what those say that have something to say.
     asked: usize,
+    /// Of so many slots one is heard; a power of two, so that who is heard among more is among fewer, too.
+    apart: u32,
     heard: Vec<[f64; 2]>,
     /// For the rivals of all tracks.
     pub(super) rooms: Rooms,
@@ -160,6 +165,7 @@ impl Default for Flywheel {
             turns: false,
             round: 0,
             asked: 0,
+            apart: 1,
             heard: Vec::new(),
             rooms: Rooms::default(),
         }
@@ -181,15 +187,19 @@ impl Flywheel {
         Self::default()
     }
 
-    /// Asks the track of a slave that is reachable and counts, once before each round is judged.
-    pub fn ask(&mut self, track: &mut Track) {
+    /// Asks the track of the slave in `slot`, which is reachable and counts, once before each round is
+    /// judged. Of many slaves most are not heard, always the same.
+    pub fn ask(&mut self, slot: u32, track: &mut Track) {
+        self.asked += 1;
+        if !slot.is_multiple_of(self.apart) {
+            return;
+        }
         let (last, next) = (self.round, self.next_round());
         let witness = &mut track.witness;
         if witness.round != last && witness.round != next {
             *witness = Witness::default();
         }
         witness.round = next;
-        self.asked += 1;
         if witness.heard >= HEARD {
             self.heard.push([witness.beyond(1), witness.beyond(2)]);
         }
@@ -203,6 +213,7 @@ impl Flywheel {
         let heard = std::mem::take(&mut self.heard);
         self.round = self.next_round();
         self.rooms.set_tracks(asked);
+        self.apart = asked.div_ceil(MOST_HEARD).next_power_of_two() as u32;
         let turns = asked >= COMPANY;
         if self.turns && !turns {
             let mean = self.blend().mean;
