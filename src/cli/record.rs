@@ -303,7 +303,7 @@ fn round(round: &Round) -> Body<'static> {
         counted: round.counted,
         spread_s: round.spread.as_secs_f64(),
         offset_s: secs(round.offset),
-        rate: round.rate.as_ratio(),
+        rate: round.rate.reversed().as_ratio(),
         likely_bound_s: known(round.likely_bound),
         bound_s: known(round.bound),
     }
@@ -343,7 +343,7 @@ fn adjusted(adjusted: &Adjusted) -> Body<'static> {
         sigma_s: adjusted.sigma.as_secs_f64(),
         likely_bound_s: known(adjusted.likely_bound),
         bound_s: known(adjusted.bound),
-        rate: adjusted.rate.as_ratio(),
+        rate: adjusted.rate.reversed().as_ratio(),
         standing: standing(adjusted.standing),
         members: adjusted.members,
         counted: adjusted.counted,
@@ -420,5 +420,48 @@ pub(super) fn source(source: Source) -> &'static str {
         Source::Daemon => "daemon",
         Source::Kernel => "kernel",
         Source::Hardware => "hardware",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Rate;
+    use crate::wire::Standing;
+
+    #[test]
+    fn a_positive_rate_is_a_fast_clock_in_every_line() {
+        let faster = Rate::from_ppm(15.0);
+        let span = Span::from_micros(1);
+        let offset = Offset::ZERO;
+        let adjusted = Adjusted {
+            round: 1,
+            offset,
+            rate: faster,
+            sigma: span,
+            likely_bound: span,
+            bound: span,
+            standing: Standing::Counted,
+            members: 2,
+            counted: 2,
+            spread: span,
+            round_trip: None,
+        };
+        let round = Round {
+            number: 1,
+            members: 2,
+            reachable: 2,
+            counted: 2,
+            spread: span,
+            offset,
+            rate: faster,
+            likely_bound: span,
+            bound: span,
+        };
+        for event in [Event::Adjusted(adjusted), Event::Round(round)] {
+            let line = Line::of(&event, Span::ZERO, "s").unwrap();
+            let said = serde_json::to_value(&line).unwrap()["rate"].as_f64().unwrap();
+            assert!((said + 15e-6).abs() < 1e-9, "cluster time is faster than it: {said}");
+        }
     }
 }

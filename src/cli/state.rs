@@ -80,7 +80,8 @@ impl State {
     }
 }
 
-/// The rate of cluster time against this node's oscillator, remembered from before.
+/// The rate of cluster time against this node's oscillator, remembered from before. The file holds it the
+/// other way round, as people speak of it: how fast the oscillator is.
 ///
 /// # Errors
 /// Where the file cannot be read or holds no rate.
@@ -88,7 +89,7 @@ pub(super) fn saved_rate(dir: Option<&Path>) -> Result<Option<Rate>, Failure> {
     let Some(state) = dir.map(State::new) else { return Ok(None) };
     let Some(text) = state.read(DRIFT)? else { return Ok(None) };
     match units::rate(&text, -GREATEST, GREATEST) {
-        Ok(rate) => Ok(Some(rate)),
+        Ok(fast) => Ok(Some(fast.reversed())),
         Err(_) => Err(state.broken(DRIFT, "does not hold a rate such as -31.5ppm; remove it")),
     }
 }
@@ -140,7 +141,7 @@ impl Drift {
     /// Where it cannot be written.
     pub(super) fn keep(&self) -> Result<(), Failure> {
         let Some(rate) = self.rate else { return Ok(()) };
-        self.state.write(DRIFT, &format!("{:.6}ppm", rate.as_ppm()))
+        self.state.write(DRIFT, &format!("{:.6}ppm", rate.reversed().as_ppm()))
     }
 }
 
@@ -157,6 +158,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("new");
         assert_eq!(saved_rate(Some(&dir)), Ok(None));
+        let near = |ppm: f64| {
+            let rate = saved_rate(Some(&dir)).unwrap().unwrap();
+            (rate.as_ppm() - ppm).abs() < 1e-5
+        };
         let mut drift = Drift::new(&dir);
         for secs in 0..20 {
             drift.learn(at(secs), Rate::from_ppm(90.0)).unwrap();
@@ -164,16 +169,18 @@ mod tests {
         drift.keep().unwrap();
         assert_eq!(saved_rate(Some(&dir)), Ok(None), "too young to be trusted");
         drift.learn(at(20), Rate::from_ppm(-31.5)).unwrap();
-        assert_eq!(saved_rate(Some(&dir)), Ok(Some(Rate::from_ppm(-31.5))));
+        let fast = fs::read_to_string(dir.join(DRIFT)).unwrap();
+        assert!(fast.starts_with("31.5"), "cluster time is slower than it: {fast}");
+        assert!(near(-31.5));
         drift.learn(at(30), Rate::from_ppm(-31.0)).unwrap();
-        assert_eq!(saved_rate(Some(&dir)), Ok(Some(Rate::from_ppm(-31.5))), "not yet again");
+        assert!(near(-31.5), "not yet again");
         drift.learn(at(41), Rate::from_ppm(-31.0)).unwrap();
-        assert_eq!(saved_rate(Some(&dir)), Ok(Some(Rate::from_ppm(-31.0))));
+        assert!(near(-31.0));
         drift.learn(at(42), Rate::from_ppm(12.25)).unwrap();
         drift.begin_anew();
         drift.learn(at(43), Rate::from_ppm(90.0)).unwrap();
         drift.keep().unwrap();
-        assert_eq!(saved_rate(Some(&dir)), Ok(Some(Rate::from_ppm(12.25))));
+        assert!(near(12.25));
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "no draft is left");
     }
 
