@@ -1,6 +1,7 @@
 //! A master's death, its absence, and a partition disturb nobody's time.
 
-use campanile::sim::{Handover, Outcome, Scenario, run};
+use campanile::sim::{Handover, Happened, Incident, Outcome, Scenario, What, run};
+use campanile::time::Span;
 
 fn play(name: &str, seed: u64) -> Outcome {
     run(&Scenario::named(name).unwrap(), seed, &mut |_| {})
@@ -74,10 +75,10 @@ fn after_a_partition_the_minority_moves_by_slewing() {
         incident.node = 1;
     }
     let lasts = scenario.incidents[0].what;
-    let campanile::sim::What::Apart { lasts, .. } = lasts else { panic!("{lasts:?}") };
+    let What::Apart { lasts, .. } = lasts else { panic!("{lasts:?}") };
     let at = scenario.incidents[0].at;
-    let what = campanile::sim::What::Apart { from: 0, lasts };
-    scenario.incidents.push(campanile::sim::Incident { at, node: 1, what });
+    let what = What::Apart { from: 0, lasts };
+    scenario.incidents.push(Incident { at, node: 1, what });
     let outcome = run(&scenario, 1, &mut |_| {});
     let said = |event: &str, node: &str| {
         outcome.events.iter().any(|e| e.event == event && e.node == node && e.at_s > 1_800.0)
@@ -91,4 +92,18 @@ fn after_a_partition_the_minority_moves_by_slewing() {
             .all(|e| e.event != "following" || e.at_s < 1_800.0 || e.node == "node2"),
         "a slave went over"
     );
+}
+
+#[test]
+fn who_took_leave_is_no_member_of_the_next_master() {
+    let mut scenario = Scenario::named("failover").unwrap();
+    scenario.duration = Span::from_secs(660);
+    let leave = |secs, node| Incident { at: Span::from_secs(secs), node, what: What::Stop };
+    // Two slaves, then the master.
+    scenario.incidents = vec![leave(620, 4), leave(620, 5), leave(622, 0)];
+    let outcome = run(&scenario, 1, &mut |_| {});
+    let [change] = &outcome.handovers[..] else { panic!("{:?}", outcome.handovers) };
+    assert_eq!(change.why, "resigned");
+    let lost = |e: &&Happened| ["unreachable", "out_of_sight"].contains(&e.event);
+    assert_eq!(outcome.events.iter().find(lost), None);
 }

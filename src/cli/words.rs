@@ -70,7 +70,7 @@ pub(super) fn sentence(event: &Event, scene: &Scene<'_>) -> Option<String> {
             who.name, who.addr
         ),
         Event::Unreachable(who) => {
-            format!("slave {} went silent: no reply in the last 8 rounds", who.name)
+            format!("slave {} went silent: none of its last polls was answered", who.name)
         }
         Event::Reachable(who) => format!("slave {} answers again", who.name),
         Event::RosterFull => {

@@ -22,7 +22,7 @@ use super::settings::{MasterSettings, SlaveSettings};
 use super::slave::Slave;
 use super::status::{self, Contender, Page, RosterSize, Tracking};
 use crate::time::{Local, Map, Shown, Time};
-use crate::wire::{Buffer, Header, Message, NodeId, Term};
+use crate::wire::{Buffer, Header, LeaveReason, Message, NodeId, Term};
 
 /// What a candidate is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,6 +164,10 @@ impl Candidate {
             Message::Leave(leave) if self.standby().is_some() => {
                 let interval = self.obeyed(from, header)?;
                 self.take(now, from, at, datagram)?;
+                // Who follows another goes on as a member.
+                if leave.reason == LeaveReason::Shutdown {
+                    self.inheritance.forget(header.sender);
+                }
                 self.election.left(now, leave.heir, interval);
                 Ok(())
             }

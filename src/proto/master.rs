@@ -11,6 +11,7 @@ mod foresight;
 mod intake;
 mod membership;
 mod pace;
+mod pending;
 mod relay;
 mod rounds;
 mod sight;
@@ -26,6 +27,7 @@ use rand_chacha::rand_core::Rng;
 use self::census::Census;
 use self::intake::LetIn;
 use self::pace::Pace;
+use self::pending::Pending;
 use self::relay::Relay;
 pub(super) use self::succession::Will;
 use super::agenda::{Agenda, Due, Place};
@@ -106,18 +108,6 @@ struct Announced {
     hold: bool,
     full: bool,
     formed: bool,
-}
-
-/// What waits to be said. Not much greater than an estimate: it is moved in and out.
-#[derive(Debug)]
-enum Pending {
-    Poll { place: Place, index: u8, burst: u8 },
-    Adjust { place: Place, estimate: Estimate },
-    Welcome { to: SocketAddr, receiver: Receiver, nonce: u64, admission: Admission, challenge: u64 },
-    Announce { to: SocketAddr, receiver: NodeId },
-    Entry { place: Place },
-    Leave { to: SocketAddr, receiver: NodeId, leave: Leave },
-    Output(Output),
 }
 
 impl Master {
@@ -296,9 +286,13 @@ impl Master {
                 let announce = self.announce();
                 Some(self.send(to, receiver, Message::Announce(announce), buffer))
             }
-            Pending::Entry { place } => {
+            Pending::NextEntry { place } => {
                 let (who, entry) = self.next_entry(now, place)?;
                 Some(self.send(who.addr, who.id, Message::Entry(entry), buffer))
+            }
+            Pending::Entry { place, entry } => {
+                let (to, receiver) = self.roster.get(place).map(|m| (m.who.addr, m.who.id))?;
+                Some(self.send(to, receiver, Message::Entry(*entry), buffer))
             }
             Pending::Leave { to, receiver, leave } => {
                 Some(self.send(to, receiver, Message::Leave(leave), buffer))

@@ -19,7 +19,7 @@ pub struct Entry {
     pub id: NodeId,
     /// Its boot nonce.
     pub boot: BootId,
-    /// Where it is reached; none: it is the master itself.
+    /// Where it is reached; none: it is the master itself, or has left, see [`Entry::has_left`].
     pub addr: Option<SocketAddr>,
     /// It is polled without having asked, and never forgotten.
     pub listed: bool,
@@ -50,6 +50,35 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// A line that says that a member has left.
+    pub fn departed(round: u32, id: NodeId, boot: BootId, name: Name) -> Self {
+        Self {
+            round,
+            id,
+            boot,
+            addr: None,
+            listed: false,
+            standing: Standing::Spare,
+            index: 0,
+            total: 1,
+            at: Time::from_nanos(0),
+            phase: Offset::ZERO,
+            rate: Rate::ZERO,
+            learned: Rate::ZERO,
+            age: Span::ZERO,
+            deviation: Span::ZERO,
+            sigma: Span::ZERO,
+            rate_sigma: Rate::ZERO,
+            name,
+        }
+    }
+
+    /// Whether this line of the master `author` says that the member has left: then nothing but its identity
+    /// counts.
+    pub fn has_left(&self, author: NodeId) -> bool {
+        self.addr.is_none() && self.id != author
+    }
+
     pub(super) fn encode(&self, out: &mut Writer<'_>) {
         let short = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
         out.u32(self.round);

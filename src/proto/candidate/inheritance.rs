@@ -65,10 +65,21 @@ impl Inheritance {
         if known.is_some_and(|known| known.round > entry.round) {
             return false;
         }
+        if entry.has_left(id) {
+            if known.is_some_and(|known| known.boot == entry.boot) {
+                self.lines.remove(&entry.id);
+            }
+            return false;
+        }
         if known.is_none() && self.lines.len() >= MAX_LINES {
             return false;
         }
         self.lines.insert(entry.id, entry.clone()).is_none()
+    }
+
+    /// The member `id` has left, as it says itself.
+    pub(super) fn forget(&mut self, id: NodeId) {
+        self.lines.remove(&id);
     }
 
     /// How the master does things.
@@ -208,6 +219,26 @@ mod tests {
         let lines = kept.will(Time::from_nanos(0)).entries;
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert_eq!(lines[0].round, 1);
+    }
+
+    #[test]
+    fn who_has_left_is_not_inherited() {
+        let mut kept = Inheritance::default();
+        let others = |kept: &Inheritance| {
+            let lines = kept.will(Time::from_nanos(0)).entries;
+            lines.iter().map(|line| line.id).filter(|id| *id != MASTER).collect::<Vec<_>>()
+        };
+        let departed =
+            |round, boot| Entry::departed(round, NodeId(8), BootId(boot), Name::nearest("eight"));
+        kept.note(addr(7), &header(1), &line(MASTER, 900));
+        kept.note(addr(7), &header(1), &line(NodeId(8), 900));
+        kept.note(addr(7), &header(1), &departed(899, 1));
+        kept.note(addr(7), &header(1), &departed(900, 2));
+        assert_eq!(others(&kept), [NodeId(8)], "an old word, and one of another life");
+        assert!(!kept.note(addr(7), &header(1), &departed(900, 1)), "nobody new");
+        assert_eq!(others(&kept), []);
+        kept.note(addr(7), &header(1), &line(NodeId(8), 901));
+        assert_eq!(others(&kept), [NodeId(8)], "it has come back");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Leave, LeaveReason, Local, Master, NodeId, Pending, Place, Standing,
 use crate::proto::event::Who;
 use crate::proto::settings::Average;
 use crate::time::{Offset, Span};
-use crate::wire::{Announce, Candidate, Entry};
+use crate::wire::{Announce, BootId, Candidate, Entry};
 
 /// So often a slave is told at first who the candidates are, round by round…
 const BRIEFINGS: u8 = 3;
@@ -88,7 +88,7 @@ impl Master {
         }
         if stands_by {
             for _ in 0..lines {
-                self.pending.push_back(Pending::Entry { place });
+                self.pending.push_back(Pending::NextEntry { place });
             }
         }
     }
@@ -123,6 +123,17 @@ impl Master {
     /// Lines of the table: the members that have answered, and ourselves.
     fn lines(&self) -> usize {
         self.roster.known() + 1
+    }
+
+    /// Tells all standbys that a member has left: a line that is not renewed they keep for some turns of the
+    /// table.
+    pub(super) fn tell_standbys(&mut self, who: &Who, boot: BootId) {
+        let standbys = self.standbys().take(MAX_CANDIDATES);
+        let places: Vec<_> = standbys.filter_map(|one| self.roster.by_id(one.id)).collect();
+        for place in places {
+            let entry = Entry::departed(self.round, who.id, boot, who.name.clone());
+            self.pending.push_back(Pending::Entry { place, entry: Box::new(entry) });
+        }
     }
 
     /// The next line for a standby, and to whom it goes.

@@ -285,11 +285,13 @@ impl Master {
                 member.reach = 0;
                 let who = member.who.clone();
                 self.roster.unlearn(place);
+                self.tell_standbys(&who, boot);
                 self.tell(Event::Left { who, said_so });
             }
         } else if let Some(member) = self.roster.remove(place) {
             self.said.full = false;
             if member.known {
+                self.tell_standbys(&member.who, member.boot);
                 self.tell(Event::Left { who: member.who, said_so });
             }
         }

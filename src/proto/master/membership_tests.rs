@@ -78,6 +78,24 @@ fn who_restarts_and_tells_no_rate_or_none_that_can_be_has_the_one_it_told_before
 }
 
 #[test]
+fn a_standby_is_told_at_once_who_has_left() {
+    let (mut master, place) = with_slave(None);
+    master.roster.answered(place);
+    let standby = Header { sender: NodeId(3), ..header(1) };
+    master.admit(START, addr(3), &standby, &Join { standby: true, ..join("standby", None) });
+    let other = master.roster.by_id(NodeId(3)).unwrap();
+    master.roster.get_mut(other).unwrap().reach = 1;
+    master.roster.set_standby(other, Some(Rank(1)));
+    master.pending.clear();
+    master.on_leave(&header(1)).unwrap();
+    let told = master.pending.iter().filter_map(|pending| match pending {
+        Pending::Entry { place, entry } => Some((*place, entry.id)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(other, SLAVE)]);
+}
+
+#[test]
 fn who_comes_to_the_address_of_another_does_not_begin_with_its_rate() {
     let (mut master, place) = with_slave(Some(Rate::from_ppm(-60.0)));
     let other = Header { sender: NodeId(3), ..header(1) };
