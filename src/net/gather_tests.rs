@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
+use crate::os::Stamping;
 
 /// Sends itself so many datagrams every so often, once a turn at most.
 #[derive(Default)]
@@ -14,6 +15,8 @@ struct Volley {
     lot: usize,
     every: Span,
     patient: bool,
+    /// The kernel stamps nothing of what leaves.
+    receive_only: bool,
     /// For so long, or for ever.
     lasts: Option<Span>,
     ended: bool,
@@ -84,8 +87,13 @@ impl Volley {
         if self.lasts.is_some() {
             thread::spawn(move || call_late(to));
         }
-        let node = Node::new(endpoint, &mut self, Stubborn, Oscillator::plain(), vec![]).unwrap();
+        let receive_only = self.receive_only;
+        let mut node =
+            Node::new(endpoint, &mut self, Stubborn, Oscillator::plain(), vec![]).unwrap();
         let stamped = node.stamps.receiving() && node.stamps.transmitting();
+        if receive_only {
+            node.stamps.stamping = Some(Stamping::ReceiveOnly);
+        }
         let mut watcher = Watcher::default();
         node.run(&mut watcher, Signals::none(), Some(Span::from_millis(400))).unwrap();
         let stamped = stamped && watcher.finished.unwrap().received.kernel > 0;
@@ -122,13 +130,23 @@ fn under_load_a_patient_core_has_its_turn_every_other_millisecond() {
     assert!(turns.len() as u64 <= most, "{} turns, and {most} at most", turns.len());
 }
 
-#[test]
-fn under_load_an_impatient_core_is_not_let_wait() {
-    let Some(busy) = (Volley { lot: LOAD / 4, ..Volley::default() }).run() else { return };
+/// A core that has fewer datagrams in a turn, and more turns.
+fn is_not_let_wait(busy: Volley) {
+    let Some(busy) = (Volley { lot: LOAD / 4, ..busy }).run() else { return };
     let mut apart: Vec<_> = busy.settled().windows(2).map(|two| two[1] - two[0]).collect();
     apart.sort_unstable();
     // Where it has not got the processor some are longer, but not most.
     assert!(apart[apart.len() / 2].abs() < Span::from_micros(1_500), "{apart:?}");
+}
+
+#[test]
+fn under_load_an_impatient_core_is_not_let_wait() {
+    is_not_let_wait(Volley::default());
+}
+
+#[test]
+fn under_load_a_core_whose_datagrams_leave_unstamped_is_not_let_wait() {
+    is_not_let_wait(Volley { patient: true, receive_only: true, ..Volley::default() });
 }
 
 #[test]

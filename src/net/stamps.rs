@@ -46,7 +46,7 @@ impl fmt::Display for Missing {
 pub(super) struct Stamps {
     oscillator: Oscillator,
     carrier: Carrier,
-    stamping: Option<Stamping>,
+    pub(super) stamping: Option<Stamping>,
     transmit: Transmit,
     queue: TxStamps,
     pub(super) hopes: [(Missing, Hope); 2],

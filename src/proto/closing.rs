@@ -105,7 +105,7 @@ mod tests {
         assert!(!closing.finish(tickets[2], place(7)), "another's");
         assert_eq!(closing.deadline(), Some(at(10)));
         assert_eq!(closing.next(at(9)), None);
-        assert_eq!(closing.next(at(11)), Some((0, tickets[0])));
+        assert_eq!(closing.next(at(10)), Some((0, tickets[0])));
         assert_eq!((closing.next(at(11)), closing.deadline()), (None, Some(at(12))));
         assert!(!closing.finish(tickets[0], place(0)), "given up before");
         assert!(closing.finish(tickets[2], place(2)));

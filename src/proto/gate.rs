@@ -342,4 +342,51 @@ mod tests {
         }
         assert!(matches!(refused(&mut gate, START, 1), Drop::Rejected(_)));
     }
+
+    #[test]
+    fn an_address_gets_its_rate_at_once() {
+        let mut gate = gate();
+        let most = Trust::default().source_rate;
+        let looked = (0..10 * most).filter(|_| refused(&mut gate, START, 1) != Drop::RateLimited);
+        assert_eq!(looked.count(), most as usize);
+    }
+
+    /// A gate to which twenty nodes have proven themselves, each at the address of its number.
+    fn with_proven() -> (Gate, impl Iterator<Item = u32> + Clone) {
+        let (mut gate, nodes) = (gate(), 2..22);
+        gate.make_room(nodes.len());
+        for n in nodes.clone() {
+            let header = Header {
+                sender: NodeId(n.into()),
+                receiver: NodeId(1),
+                boot: BootId(1),
+                term: Term(0),
+                rank: Rank(0),
+                sequence: 1,
+            };
+            gate.prove(START, addr(n), &header, Seat::UNKNOWN).unwrap();
+        }
+        (gate, nodes)
+    }
+
+    #[test]
+    fn who_has_proven_itself_is_heard_in_a_flood() {
+        let (mut gate, nodes) = with_proven();
+        for n in 0..20_000 {
+            refused(&mut gate, START, 1_000 + n);
+        }
+        assert_eq!(refused(&mut gate, START, 30_000), Drop::RateLimited);
+        for n in nodes {
+            assert!(matches!(refused(&mut gate, START, n), Drop::Rejected(_)), "{n}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_those_who_have_proven_themselves_is_charged_to_nobody() {
+        let (mut gate, nodes) = with_proven();
+        for n in nodes.cycle().take(40_000) {
+            refused(&mut gate, START, n);
+        }
+        assert!(matches!(refused(&mut gate, START, 1), Drop::Rejected(_)));
+    }
 }

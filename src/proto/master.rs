@@ -455,3 +455,24 @@ impl Core for Master {
             + self.ensemble.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::settings::Identity;
+    use crate::time::Rate;
+    use crate::wire::{BootId, Name};
+
+    #[test]
+    fn replies_may_wait_to_be_read_where_no_poll_follows_upon_them() {
+        for burst in 1..=MasterSettings::MAX_BURST {
+            let now = Time::from_nanos(0);
+            let identity =
+                Identity { id: NodeId(1), boot: BootId(1), name: Name::nearest("master") };
+            let settings = MasterSettings { burst, ..MasterSettings::new(identity) };
+            let course = Map { at: now, reads: Time::from_nanos(0), rate: Rate::ZERO };
+            let master = Master::new(now, settings, course, [7; 32]);
+            assert_eq!(master.is_patient(), burst == 1, "{burst} polls");
+        }
+    }
+}

@@ -110,4 +110,17 @@ mod tests {
             "the flood is over, and so is what it spent"
         );
     }
+
+    #[test]
+    fn a_full_table_takes_no_more_until_somebody_is_forgiven() {
+        let mut sources = Sources::new(1_000);
+        let from = |n: u16| SocketAddr::from(([10, 1, 0, 0], n));
+        for n in 0..10_000 {
+            sources.charge(at(0), from(n));
+        }
+        assert_eq!(sources.paid.len(), MOST);
+        let looked = looked_at(&mut sources, 2_000, |_| from(20_000));
+        // Ten a millisecond, and for the first 100 ms there is no room for its debt.
+        assert!((3_890..=3_910).contains(&looked), "{looked} of 20 000");
+    }
 }

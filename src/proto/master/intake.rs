@@ -104,7 +104,7 @@ mod tests {
     use crate::proto::settings::{Identity, MasterSettings};
     use crate::time::{Map, Offset, Rate, Span};
     use crate::wire::{
-        BootId, Datagram, Header, Leave, LeaveReason, Message, Name, NodeId, Rank, Term,
+        BootId, Datagram, Header, LEN, Leave, LeaveReason, Message, Name, NodeId, Rank, Term,
     };
 
     const START: Time<Local> = Time::from_nanos(1_000_000_000);
@@ -119,13 +119,18 @@ mod tests {
         let identity = Identity { id: NodeId(1), boot: BootId(1), name: Name::nearest("master") };
         let course = Map { at: START, reads: Time::from_nanos(0), rate: Rate::ZERO };
         let mut master = Master::new(START, MasterSettings::new(identity), course, [7; 32]);
-        let who = Who { id: SLAVE, name: Name::nearest("slave"), addr: addr() };
+        let place = await_one(&mut master, SLAVE, addr());
+        (master, place)
+    }
+
+    fn await_one(master: &mut Master, id: NodeId, addr: SocketAddr) -> Place {
+        let who = Who { id, name: Name::nearest("slave"), addr };
         let mut member = Member::new(who, BootId(1), false);
         (member.known, member.replied) = (true, true);
         let place = master.roster.add(member).unwrap();
         let ticket = master.closing.add(START + Span::from_secs(1), place);
         master.roster.get_mut(place).unwrap().closing = ticket;
-        (master, place)
+        place
     }
 
     fn header(boot: u32) -> Header {
@@ -192,6 +197,52 @@ mod tests {
     }
 
     #[test]
+    fn all_that_came_together_is_measured_before_any_slot_ends() {
+        let (mut master, place) = master();
+        let other = await_one(&mut master, NodeId(3), SocketAddr::from(([10, 0, 0, 3], 7045)));
+        for place in [place, other] {
+            master.let_in(START, LetIn::new(place, exchange(0, 100), &reply(), true));
+        }
+        master.use_replies(START);
+        let told = told(&master);
+        let [Event::Exchange(_), Event::Exchange(_), Event::Slot(_), Event::Slot(_)] = told[..]
+        else {
+            panic!("{told:?}")
+        };
+    }
+
+    #[test]
+    fn an_exchange_is_held_for_the_better_t3_that_follows_and_goes_on_without_it() {
+        for (nonce, micros) in [(1, 90), (7, 100)] {
+            let (mut master, place) = master();
+            let held = Reply { t3_follows: true, ..reply() };
+            let first = exchange(0, 100);
+            master.let_in(START, LetIn::new(place, first, &held, false));
+            master.use_replies(START);
+            assert!(told(&master).is_empty(), "it is held");
+            let t3 = first.t3.at + Span::from_micros(10);
+            let next = Reply { correction: Some(Correction { nonce, t3, source: 1 }), ..reply() };
+            master.let_in(START, LetIn::new(place, exchange(2, 100), &next, false));
+            master.use_replies(START);
+            let told = told(&master);
+            let [Event::Exchange(first), Event::Exchange(_)] = told[..] else { panic!("{told:?}") };
+            assert_eq!(first.round_trip, Span::from_micros(micros), "a correction of {nonce}");
+        }
+    }
+
+    #[test]
+    fn who_answers_as_another_process_runs_at_the_rate_it_tells_if_a_master_gave_it_one() {
+        let rate = Rate::from_ppm(31.5);
+        for (applied, remembered) in [(0, None), (1, Some(rate))] {
+            let (mut master, place) = master();
+            let reply = Reply { applied, rate, ..reply() };
+            master.recognise(START, place, addr(), &header(2), &reply);
+            let member = master.roster.get(place).unwrap();
+            assert_eq!(member.saved.get(), remembered, "{applied} applied");
+        }
+    }
+
+    #[test]
     fn what_a_process_said_is_not_taken_for_the_word_of_the_next() {
         let (mut master, place) = master();
         master.let_in(START, LetIn::new(place, exchange(0, 100), &reply(), false));
@@ -229,6 +280,14 @@ mod tests {
             assert_eq!(master.pending.iter().filter(late).count(), 0);
             assert!(matches!(master.pending.back(), Some(Pending::Leave { .. })), "it says so");
         }
+    }
+
+    #[test]
+    fn none_waits_for_longer_than_until_the_master_is_asked_what_to_do() {
+        let (mut master, place) = master();
+        master.let_in(START, LetIn::new(place, exchange(0, 100), &reply(), true));
+        let first = master.poll(START, &mut [0; LEN]);
+        assert!(matches!(first, Some(Output::Event(Event::Exchange(_)))), "{first:?}");
     }
 
     #[test]

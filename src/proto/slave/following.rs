@@ -365,3 +365,64 @@ impl Slave {
         Span::from_secs_f64(span.as_secs_f64() * (0.5 + share))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::settings::{Identity, SlaveSettings};
+    use crate::time::{Map, Rate};
+    use crate::wire::{BootId, LeaveReason, Rank};
+
+    fn at(millis: i64) -> Time<Local> {
+        Time::from_nanos(millis * 1_000_000)
+    }
+
+    fn from(node: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, node], 7045))
+    }
+
+    fn header(node: u8, term: u32) -> Header {
+        Header {
+            sender: NodeId(node.into()),
+            receiver: NodeId::UNKNOWN,
+            boot: BootId(1),
+            term: Term(term),
+            rank: Rank(0),
+            sequence: 1,
+        }
+    }
+
+    /// A slave that has followed node 1 in term 3 since the beginning.
+    fn settled() -> Slave {
+        let identity = Identity { id: NodeId(9), boot: BootId(1), name: Name::nearest("slave") };
+        let course = Map { at: at(0), reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let mut slave = Slave::new(at(0), SlaveSettings::new(identity), course, [7; 32]);
+        assert_eq!(slave.meet(at(0), from(1), &header(1, 3), true), Ok(Meeting::Change));
+        slave
+    }
+
+    const GOOD_BYE: Leave = Leave { reason: LeaveReason::Elsewhere, heir: NodeId::UNKNOWN };
+
+    #[test]
+    fn a_master_that_takes_leave_is_followed_by_whoever_comes() {
+        let mut slave = settled();
+        assert_eq!(slave.meet(at(90), from(2), &header(2, 1), true), Err(Drop::NotOurMaster));
+        slave.on_leave(at(100), from(1), &header(1, 3), GOOD_BYE).unwrap();
+        assert_eq!(slave.meet(at(110), from(2), &header(2, 1), true), Ok(Meeting::Change));
+    }
+
+    #[test]
+    fn a_master_that_was_left_and_takes_leave_has_to_prove_itself_again() {
+        for says_so in [false, true] {
+            let mut slave = settled();
+            assert_eq!(slave.meet(at(3_000), from(2), &header(2, 2), false), Ok(Meeting::Change));
+            if says_so {
+                let bye = slave.on_leave(at(3_050), from(1), &header(1, 3), GOOD_BYE);
+                assert_eq!(bye, Err(Drop::NotOurMaster));
+            }
+            assert_eq!(slave.meet(at(3_100), from(1), &header(1, 3), false), Ok(Meeting::Change));
+            let other = slave.meet(at(3_200), from(2), &header(2, 2), true);
+            assert_eq!(other == Ok(Meeting::Change), says_so, "{other:?}");
+        }
+    }
+}

@@ -200,3 +200,62 @@ impl Rival {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::exchange::{Source, Stamp};
+    use crate::proto::track::Track;
+    use crate::time::{Scale, Time};
+
+    /// Between two exchanges.
+    const PERIOD: f64 = 0.25;
+    const WAY: f64 = 120e-6;
+
+    fn kernel<S: Scale>(at: f64) -> Stamp<S> {
+        Stamp { at: Time::from_nanos((at * 1e9).round() as i64), source: Source::Kernel }
+    }
+
+    /// Exchange number `n`, of which the way back takes `late` seconds more than those of a calm.
+    fn exchange(n: u32, late: f64) -> Exchange {
+        let t1 = f64::from(n) * PERIOD;
+        let [forth, back] = [0.618, 0.755].map(|step| 5e-6 * (f64::from(n) * step).fract());
+        let t2 = t1 + WAY + forth;
+        let t4 = t2 + WAY + back + late;
+        Exchange { t1: kernel(t1), t2: kernel(t2), t3: kernel(t2), t4: kernel(t4) }
+    }
+
+    /// After how many of ten exchanges that are `late` and have the likelihood `fit` to the track in use a
+    /// rival that has just learned enough has won, or lost.
+    fn decided_after(fit: f64, late: f64, held_up: bool) -> Option<u32> {
+        let (mut track, mut wheel) = (Track::default(), Flywheel::new());
+        let first = COMES[0] + LEARNS;
+        for n in 0..first {
+            track.observe(&exchange(n, 0.0), &mut wheel);
+        }
+        let mut rival = track.rival.take().expect("it has come");
+        for n in 1..=10 {
+            match rival.compare(&exchange(first + n, late), &mut wheel, fit, held_up) {
+                Verdict::Open(open) => rival = open,
+                Verdict::Won(_) => return (fit < 0.0).then_some(n),
+                Verdict::Lost => return (fit > 0.0).then_some(n),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn no_few_exchanges_decide_however_much_they_tell() {
+        for fit in [-1e6, 1e6] {
+            assert_eq!(decided_after(fit, 0.0, false), Some(7), "{fit}");
+        }
+    }
+
+    #[test]
+    fn what_neither_expects_tells_nothing_and_what_one_of_them_expects_does() {
+        let (long, longer) = (1e-3, 3e-3);
+        assert_eq!(decided_after(1e6, longer, true), None);
+        assert_eq!(decided_after(1e6, longer, false), Some(7), "the track in use expects it");
+        assert_eq!(decided_after(1e6, long, true), Some(7), "the rival does");
+    }
+}
