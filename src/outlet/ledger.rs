@@ -153,6 +153,8 @@ impl Ledger {
                     LeaveReason::Elsewhere => "the one before follows another",
                 };
             }
+            // What was before the step says nothing of the clock as it is.
+            Event::Stepped { .. } => self.offsets = Window::default(),
             Event::MasterSilent(_) => self.why = "the one before went silent",
             Event::Yielded { why, .. } => {
                 self.why = match why {
@@ -273,6 +275,22 @@ mod tests {
         ledger.note(at(6), &Event::Left { who: who(3), said_so: true });
         assert!(ledger.tally(NodeId(3)).is_none());
         assert_eq!(ledger.offset_sizes().count(), 3, "what was measured stays in the whole");
+    }
+
+    #[test]
+    fn offsets_before_a_step_are_not_looked_back_on() {
+        let mut ledger = ledger();
+        ledger.note(at(1), &slot(3, -900_000_000, 1));
+        let Event::Slot(after) = slot(3, 40, 2) else { unreachable!() };
+        ledger.note(at(2), &Event::Slot(Slot { steps: 1, ..after }));
+        ledger.note(at(3), &Event::Slot(Slot { steps: 1, ..after }));
+        let tally = ledger.tally(NodeId(3)).unwrap();
+        assert_eq!((tally.offsets.len(), tally.round_trips.len()), (2, 3));
+        assert!((tally.offsets.mean().unwrap() - 40e-9).abs() < 1e-15);
+        ledger.update(at(4), Offset::from_nanos(-900_000_000), Rate::ZERO);
+        ledger.note(at(4), &Event::Stepped { by: Offset::from_nanos(900_000_000) });
+        ledger.update(at(5), Offset::from_nanos(40), Rate::ZERO);
+        assert_eq!((ledger.offsets.len(), ledger.rates.len()), (1, 2));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) const MOST_WINDOWS: usize = 1_024;
 /// What was measured of one member.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// Its offsets in seconds, positive ahead.
+    /// Its offsets in seconds since its clock was stepped last, positive ahead.
     pub(super) offsets: Window,
     /// Its least round trips in seconds, one a slot.
     pub(super) round_trips: Window,
@@ -32,6 +32,8 @@ pub struct Tally {
     pub(super) silences: u32,
     /// How often it was found to be a falseticker.
     pub(super) falseticks: u32,
+    /// How often its clock was stepped.
+    steps: u16,
     /// Its last updates are looked back on.
     wide: bool,
 }
@@ -45,6 +47,9 @@ impl Tally {
         self.counted = all;
         self.polled += 1;
         self.answered += u64::from(slot.reach & 1);
+        if std::mem::replace(&mut self.steps, slot.steps) != slot.steps {
+            self.offsets = Window::default();
+        }
         let keep = if self.wide { Window::push } else { Window::replace };
         if let Some(offset) = slot.offset {
             keep(&mut self.offsets, at, offset.as_secs_f64());

@@ -23,7 +23,7 @@ a       whether what it says is proven to be its own: y or n
 ";
 
 pub(super) const PEERSTATS_LEGEND: &str = "
-n        offsets looked back on, 64 at most; span: since the first of them
+n        offsets since the last step, 64 at most; span: since the first of them
 replies  rounds with a reply, of all since it came
 mean     of the offsets, that clock minus cluster time: + is ahead, - is behind
 std dev  of the offsets
