@@ -435,12 +435,7 @@ impl Core for Candidate {
         let Role::Standby(slave) = self.role() else { return self.outer().contenders() };
         let who = self.settings.master.identity.who();
         let own = Contender { who, reigns: false, rank: self.settings.election.rank };
-        let master = slave.followed().zip(slave.obeyed()).map(|(who, master)| Contender {
-            who: who.clone(),
-            reigns: true,
-            rank: master.title.rank,
-        });
-        master.into_iter().chain([own]).collect()
+        slave.contenders().into_iter().chain([own]).collect()
     }
 
     fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {

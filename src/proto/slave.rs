@@ -1,7 +1,9 @@
 //! The slave: finds a master, answers its polls, and aims its clock by its deltas.
 
 mod following;
+mod pending;
 mod sanity;
+mod standbys;
 mod status;
 mod succession;
 
@@ -12,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use self::following::{Master, Search};
+use self::pending::{Pending, PendingReply};
 use self::sanity::{Ruling, Sanity};
 use super::counters::{Counters, Drop};
 use super::event::{Adjusted, DEVIATIONS, Event, Who};
@@ -19,7 +22,7 @@ use super::exchange::{Source, Stamp};
 use super::gate::{Gate, Receiver, Seat};
 use super::io::{Core, Input, Order, Output, Token};
 use super::settings::SlaveSettings;
-use super::status::{Page, Tracking};
+use super::status::{Contender, Page, Tracking};
 use super::steering::Steering;
 use super::title::{Allegiance, Meeting};
 use crate::clock::Target;
@@ -40,14 +43,6 @@ const RATE_LIMIT: Rate = Rate::from_ppm(1_000.0);
 /// A map may not be given for longer: what is not renewed in a day is not to be trusted.
 const LASTS_LIMIT: Span = Span::from_secs(86_400);
 
-#[derive(Debug, Clone, Copy)]
-struct PendingReply {
-    to: SocketAddr,
-    receiver: Receiver,
-    nonce: u64,
-    t2: Stamp<Local>,
-}
-
 /// A slave's protocol logic.
 #[derive(Debug)]
 pub struct Slave {
@@ -59,8 +54,6 @@ pub struct Slave {
     allegiance: Allegiance,
     /// What is known of the master that is obeyed.
     master: Option<Master>,
-    /// Where else masters may be, as our master says.
-    candidates: Vec<SocketAddr>,
     search: Search,
     replies: VecDeque<PendingReply>,
     /// The newest polls. The second reply to one would leave later than the first, and what is
@@ -74,14 +67,6 @@ pub struct Slave {
     transmit_stamps: bool,
     counters: Counters,
     stopping: bool,
-}
-
-#[derive(Debug)]
-enum Pending {
-    Join { to: SocketAddr, receiver: Receiver, nonce: u64, challenge: u64 },
-    Leave(SocketAddr, NodeId),
-    Grant(SocketAddr, NodeId, Grant),
-    Output(Output),
 }
 
 impl Slave {
@@ -102,7 +87,6 @@ impl Slave {
             sanity: Sanity::default(),
             allegiance: Allegiance::default(),
             master: None,
-            candidates: Vec::new(),
             search: Search::new(next),
             replies: VecDeque::new(),
             answered: VecDeque::new(),
@@ -440,6 +424,10 @@ impl Core for Slave {
 
     fn tracking(&self, now: Time<Local>) -> Option<Tracking> {
         Some(self.track(now))
+    }
+
+    fn contenders(&self) -> Vec<Contender> {
+        self.contending()
     }
 
     fn peers(&self, now: Time<Local>, from: u32, most: usize) -> Page {

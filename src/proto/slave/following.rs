@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use rand_chacha::rand_core::Rng;
 
+use super::standbys::Standbys;
 use super::{
     Drop, Event, Grant, Header, Local, Meeting, Name, NodeId, Pending, Receiver, Seat, Slave, Span,
     Term, Time, Who,
@@ -34,6 +35,7 @@ pub(super) struct Master {
     term: Term,
     /// When it last polled us.
     polled: Time<Local>,
+    pub(super) standbys: Standbys,
 }
 
 /// Looking for a master.
@@ -47,6 +49,8 @@ pub(super) struct Search {
     open: VecDeque<u64>,
     /// When somebody may be asked again to prove that he is alive.
     wonder: Option<Time<Local>>,
+    /// Where masters may be beside the places from the settings, as our master says.
+    places: Vec<SocketAddr>,
     pub(super) said_none: bool,
     pub(super) said_refused: bool,
 }
@@ -60,6 +64,7 @@ impl Search {
             hint: None,
             open: VecDeque::new(),
             wonder: None,
+            places: Vec::new(),
             said_none: false,
             said_refused: false,
         }
@@ -70,7 +75,7 @@ impl Slave {
     /// Whether a master may speak from there: one of the settings, or one that our master named.
     pub(super) fn admits(&self, from: SocketAddr) -> bool {
         let masters = &self.settings.masters;
-        masters.is_empty() || masters.contains(&from) || self.candidates.contains(&from)
+        masters.is_empty() || masters.contains(&from) || self.search.places.contains(&from)
     }
 
     /// Decides by a datagram of a master whether it is obeyed, or answered at least.
@@ -105,7 +110,8 @@ impl Slave {
         let name = Name::nearest(&from.to_string());
         let who = Who { id: header.sender, name, addr: from };
         let term = header.term;
-        self.master = Some(Master { who, silent: false, applied: 0, term, polled: now });
+        let standbys = Standbys::default();
+        self.master = Some(Master { who, silent: false, applied: 0, term, polled: now, standbys });
         self.search.said_none = false;
         self.search.said_refused = false;
         self.correction = None;
@@ -113,6 +119,7 @@ impl Slave {
         // Whom we follow without having asked we ask all the same: the welcome tells its name.
         if self.search.next.is_none() {
             self.announce();
+            self.seek(now, from);
         }
     }
 
@@ -189,6 +196,9 @@ impl Slave {
                 self.allegiance.set_interval(announce.interval);
                 let listed = announce.candidates.iter().flatten();
                 listed.for_each(|candidate| self.learn(candidate.addr));
+                if let Some(master) = &mut self.master {
+                    master.standbys.take(announce);
+                }
                 // It reigns, but has not taken us in, or has let us go.
                 let unproven = known.is_some_and(|(_, proven)| !proven);
                 let patience = silence(announce.interval);
@@ -237,13 +247,13 @@ impl Slave {
 
     /// Another place where masters may be; beyond the limit the oldest is forgotten.
     fn learn(&mut self, addr: SocketAddr) {
-        if self.settings.masters.contains(&addr) || self.candidates.contains(&addr) {
+        if self.settings.masters.contains(&addr) || self.search.places.contains(&addr) {
             return;
         }
-        if self.candidates.len() == MAX_CANDIDATES {
-            self.candidates.remove(0);
+        if self.search.places.len() == MAX_CANDIDATES {
+            self.search.places.remove(0);
         }
-        self.candidates.push(addr);
+        self.search.places.push(addr);
     }
 
     /// Somebody says that there is a master: asks there next, at once.
@@ -272,7 +282,7 @@ impl Slave {
 
     /// Starts to look for a master, after a pause drawn so that many slaves do not ask at once.
     fn look_again(&mut self, now: Time<Local>) {
-        if !(self.settings.masters.is_empty() && self.candidates.is_empty()) {
+        if !(self.settings.masters.is_empty() && self.search.places.is_empty()) {
             self.search.attempts = 0;
             self.search.next = Some(now + self.around(JOIN_FIRST));
         }
@@ -306,10 +316,10 @@ impl Slave {
     /// Asks the next of the addresses for admission.
     fn join(&mut self, now: Time<Local>) {
         let attempts = self.search.attempts;
-        let places = self.settings.masters.len() + self.candidates.len();
+        let places = self.settings.masters.len() + self.search.places.len();
         let count = (places as u32).max(1);
         let turn = (attempts % count) as usize;
-        let mut places = self.settings.masters.iter().chain(&self.candidates);
+        let mut places = self.settings.masters.iter().chain(&self.search.places);
         let Some(to) = self.search.hint.take().or_else(|| places.nth(turn).copied()) else {
             self.search.next = None;
             return;

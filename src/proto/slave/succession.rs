@@ -23,7 +23,6 @@ impl Slave {
             sanity: Sanity::default(),
             allegiance: Allegiance::default(),
             master: None,
-            candidates: Vec::new(),
             search: Search::new(next),
             replies: Default::default(),
             answered: Default::default(),
