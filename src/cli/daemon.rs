@@ -33,6 +33,8 @@ pub(super) struct Plan<'a> {
     pub(super) endpoint: Endpoint,
     /// Names that are looked up again while nobody answers.
     pub(super) names: Vec<String>,
+    /// What is known of it to be missing, a line each.
+    pub(super) lacks: Vec<String>,
     /// The most slaves there can be.
     pub(super) slaves: usize,
     /// Where votes and terms are kept.
@@ -102,6 +104,9 @@ fn run_with<C: Core, K: Clock>(
     introduce(&mut journal, &plan, clock.name());
     journal.read_keys_from(plan.key_source);
     if let Some(text) = warning {
+        journal.say("warning", Body::Warning { text }, text);
+    }
+    for text in &plan.lacks {
         journal.say("warning", Body::Warning { text }, text);
     }
     let teller = teller(plan.identity.id, plan.names.join(", "));
@@ -224,6 +229,32 @@ pub(super) fn addresses(
         return Err(refused(why));
     }
     Ok(found)
+}
+
+/// As [`addresses`], of several targets that are given for the same: those that are not known now are told
+/// of, if another is.
+///
+/// # Errors
+/// Where none is known.
+pub(super) fn some_addresses(
+    flag: &str,
+    targets: &[Target],
+    endpoint: &Endpoint,
+) -> Result<(Vec<SocketAddr>, Vec<String>), Failure> {
+    let (mut found, mut lacks, mut failed) = (Vec::new(), Vec::new(), None);
+    for target in targets {
+        match addresses(flag, target, endpoint) {
+            Ok(addrs) => found.extend(addrs),
+            Err(failure) => {
+                lacks.push(failure.text().to_owned());
+                failed.get_or_insert(failure);
+            }
+        }
+    }
+    match failed {
+        Some(failure) if found.is_empty() => Err(failure),
+        _ => Ok((found, lacks)),
+    }
 }
 
 /// What a failure of the network means for the exit code.

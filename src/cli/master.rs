@@ -59,8 +59,8 @@ pub(super) struct MasterArgs {
           value_parser = flags::burst, allow_hyphen_values = true)]
     burst: u8,
 
-    /// A clock further from the median of the others is a falseticker: it is corrected, but not
-    /// counted in the average; 1us to 1m
+    /// A clock whose crystal forecasts a cluster time further from the median of the others' is a
+    /// falseticker: it is corrected, but not counted in the average; 1us to 1m
     #[arg(long, env = "CAMPANILE_TOLERANCE", value_name = "TIME", default_value = "10ms",
           value_parser = flags::limit, allow_hyphen_values = true)]
     tolerance: Span,
@@ -146,6 +146,7 @@ pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
         key_source: args.trust.source(user),
         endpoint,
         names: args.candidate.peer.iter().map(Target::to_string).collect(),
+        lacks: Vec::new(),
         slaves: slots,
         keep: dir.map(keep),
     };

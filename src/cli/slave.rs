@@ -90,14 +90,12 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
     let trust = args.trust.trust(&user)?;
     let port = if args.master.is_empty() || args.standby { DEFAULT_PORT } else { 0 };
     let endpoint = daemon::bind(args.listen, port, &args.node)?;
-    let mut masters = Vec::new();
-    for target in &args.master {
-        masters.extend(daemon::addresses("--master", target, &endpoint)?);
-    }
+    let masters = daemon::some_addresses("--master", &args.master, &endpoint)?;
     if args.standby {
         let source = args.trust.source(user);
         return stand_by(args, &identity, endpoint, masters, (trust, source));
     }
+    let (masters, lacks) = masters;
     let settings = SlaveSettings {
         masters,
         saved_rate: saved_rate(args.node.state_dir.as_deref())?,
@@ -114,6 +112,7 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
         key_source: args.trust.source(user),
         endpoint,
         names: args.master.iter().map(Target::to_string).collect(),
+        lacks,
         slaves: 0,
         keep: None,
     };
@@ -125,7 +124,7 @@ fn stand_by(
     args: &SlaveArgs,
     identity: &Identity,
     endpoint: Endpoint,
-    mut masters: Vec<SocketAddr>,
+    (mut masters, lacks): (Vec<SocketAddr>, Vec<String>),
     (trust, key_source): (Trust, Option<KeySource>),
 ) -> Result<(), Failure> {
     let dir = args.node.state_dir.as_deref();
@@ -149,6 +148,7 @@ fn stand_by(
         key_source,
         endpoint,
         names: names.map(Target::to_string).collect(),
+        lacks,
         slaves,
         keep: dir.map(keep),
     };

@@ -246,3 +246,18 @@ fn a_reader_of_the_output_that_is_stuck_stops_no_clock() {
     let whole = lines.iter().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count();
     assert!(lines.len() > 100 && whole + 1 >= lines.len(), "{whole} of {}", lines.len());
 }
+
+#[test]
+fn a_master_that_cannot_be_found_keeps_nobody_from_looking_for_another() {
+    // The second has no address that this slave could send from.
+    let run = |masters: &str| {
+        let args = ["slave", "-q", "--listen", "127.0.0.1:0", "--duration", "100ms", "--master"];
+        run(&[&args[..], &[masters]].concat())
+    };
+    let both = run("127.0.0.1:9,[::1]:9");
+    let told = String::from_utf8_lossy(&both.stderr).into_owned();
+    assert!(both.status.success(), "{told}");
+    assert!(told.contains("--master: [::1]:9 has no IPv4 address"), "{told}");
+    let alone = run("[::1]:9");
+    assert_eq!(alone.status.code(), Some(1));
+}
