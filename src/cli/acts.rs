@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::config;
+use super::config::{self, Verdict};
 use super::failure::Failure;
 use super::flags;
 use super::out::Out;
@@ -106,9 +106,17 @@ pub(super) struct ReloadArgs {
 }
 
 /// Check a configuration file, as master and slave would read it
+///
+/// The values, whether they go together, the key file and the state directory, with what the
+/// environment sets besides, as at a start. Addresses, names of hosts, the report and the right to
+/// set the clock are tried at a start only. A file with a section for one role, or with none, may
+/// be for that role alone; the line says so.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  campanile validate /etc/campanile/campanile.toml")]
+  campanile validate trial.toml
+  CAMPANILE_CLOCK=system CAMPANILE_STATE_DIR=/var/lib/campanile \\
+      campanile validate /etc/campanile/campanile.toml
+      with what campanile.service sets")]
 pub(super) struct ValidateArgs {
     /// The file
     #[arg(value_name = "FILE.toml")]
@@ -257,8 +265,12 @@ fn told(whom: &Whom, action: &str) -> Result<Value, Failure> {
 /// # Errors
 /// The first thing that is wrong with the file.
 pub(super) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
-    let settings = config::validate(&args.file, &super::command())?;
-    say(&format!("{}: {settings} settings, all in order\n", args.file.display()))
+    let Verdict { settings, unfit } = config::validate(&args.file, &super::command())?;
+    let order = unfit.map_or_else(
+        || "all in order".to_owned(),
+        |(role, why)| format!("in order, but not for campanile {role}: {why}"),
+    );
+    say(&format!("{}: {settings} settings, {order}\n", args.file.display()))
 }
 
 fn say(text: &str) -> Result<(), Failure> {

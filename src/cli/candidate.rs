@@ -62,15 +62,11 @@ impl CandidateFlags {
         given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
     }
 
-    /// The addresses of the peers, the best of each.
+    /// Whether they go together.
     ///
     /// # Errors
-    /// Where one of them is not known, or the flags do not go together.
-    pub(super) fn peers(
-        &self,
-        endpoint: &Endpoint,
-        state_dir: Option<&Path>,
-    ) -> Result<Vec<SocketAddr>, Failure> {
+    /// Where they do not.
+    pub(super) fn fit(&self, state_dir: Option<&Path>) -> Result<(), Failure> {
         if self.peer.len() > ElectionSettings::MAX_PEERS {
             let most = ElectionSettings::MAX_PEERS;
             return Err(Failure::input(format!("--peer: at most {most} of them are allowed")));
@@ -83,6 +79,14 @@ impl CandidateFlags {
             let why = "--quorum: allowed with --state-dir only; a vote must outlive a restart";
             return Err(Failure::input(why));
         }
+        Ok(())
+    }
+
+    /// The addresses of the peers, the best of each.
+    ///
+    /// # Errors
+    /// Where one of them is not known.
+    pub(super) fn peers(&self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
         let mut peers = Vec::new();
         for target in &self.peer {
             peers.extend(daemon::addresses("--peer", target, endpoint)?.first());

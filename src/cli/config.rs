@@ -15,7 +15,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 use toml::de::{DeTable, DeValue};
 
-use super::failure::Failure;
+use super::failure::{Failure, one_line};
 use super::usage;
 
 /// The commands that a file is for.
@@ -114,6 +114,19 @@ impl Config {
         arguments
     }
 
+    /// Why the daemon of this role would not start with it, where the file is to blame: together
+    /// with the environment, as it would be then.
+    fn refusal(&self, whole: &Command, role: &str) -> Option<String> {
+        let command = whole.find_subcommand(role)?;
+        let mut args: Vec<OsString> = vec![whole.get_name().into(), role.into()];
+        args.extend(self.arguments(command, is_set));
+        let matches = whole.clone().try_get_matches_from(&args).ok()?;
+        let why = super::check_start(&matches).err()?;
+        let flag = why.text().split([' ', ':']).next().unwrap_or_default();
+        let place = self.place_of(command, flag)?;
+        Some(one_line(&format!("{place}: {}", why.text())))
+    }
+
     /// Where the entry of a flag stands, as `FILE:LINE:COLUMN`.
     pub(super) fn place_of(&self, command: &Command, flag: &str) -> Option<String> {
         let entry = self.of(command).find(|entry| format!("--{}", entry.flag) == flag)?;
@@ -128,9 +141,8 @@ impl Entry {
         if matches!(arg.get_action(), ArgAction::SetTrue) {
             return match self.values.as_slice() {
                 [value] if value == "true" => vec![flag.into()],
-                [value] if value == "false" => Vec::new(),
-                // Which clap refuses, as it shall.
-                values => vec![format!("{flag}={}", values.join(",")).into()],
+                // Nothing but `false` was let in.
+                _ => Vec::new(),
             };
         }
         self.values.iter().map(|value| format!("{flag}={value}").into()).collect()
@@ -259,6 +271,12 @@ fn entry(
         let allowed = "allowed is a string, a number, true, false, or a list of them";
         (format!("{flag}: {allowed}"), Some(value.span()))
     })?;
+    let named = known.iter().flat_map(|command| flags(command)).find(|arg| is_called(arg, &flag));
+    let switch = named.is_some_and(|arg| matches!(arg.get_action(), ArgAction::SetTrue));
+    if switch && !matches!(values.as_slice(), [one] if one == "true" || one == "false") {
+        let given = values.join(",").escape_debug().to_string();
+        return Err((format!("--{flag} {given}: allowed is true or false"), Some(value.span())));
+    }
     Ok(Entry { flag, values, at: place(text, value.span().start), section })
 }
 
@@ -342,11 +360,19 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// Judges a file as both commands would.
+/// What becomes of a file that is in order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) settings: usize,
+    /// The role that it is not for, where it is for one alone, and why.
+    pub(super) unfit: Option<(&'static str, String)>,
+}
+
+/// Judges a file as both commands would at their start, up to where they open sockets or write.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub(super) fn validate(path: &Path, whole: &Command) -> Result<usize, Failure> {
+pub(super) fn validate(path: &Path, whole: &Command) -> Result<Verdict, Failure> {
     let config = Config::read(path, whole).map_err(|why| match why {
         // Here it was not a flag that named the file.
         Failure::Input(text) => Failure::input(text.strip_prefix("--config ").unwrap_or(&text)),
@@ -360,10 +386,10 @@ pub(super) fn validate(path: &Path, whole: &Command) -> Result<usize, Failure> {
 /// # Errors
 /// The first thing that is wrong with it.
 pub(super) fn validate_text(text: &str, path: &Path, whole: &Command) -> Result<usize, Failure> {
-    judge(&Config::parse(text, path, whole)?, whole)
+    judge(&Config::parse(text, path, whole)?, whole).map(|verdict| verdict.settings)
 }
 
-fn judge(config: &Config, whole: &Command) -> Result<usize, Failure> {
+fn judge(config: &Config, whole: &Command) -> Result<Verdict, Failure> {
     // What stands in this environment is not the file's fault.
     let bare = whole.clone().mut_subcommands(|c| c.mut_args(|arg| arg.env(Resettable::Reset)));
     for role in ROLES {
@@ -374,7 +400,17 @@ fn judge(config: &Config, whole: &Command) -> Result<usize, Failure> {
             return Err(Failure::input(complaint(&error, command, &args, Some(config))));
         }
     }
-    Ok(config.entries.len())
+    let refusals = ROLES.map(|role| config.refusal(whole, role).map(|why| (role, why)));
+    let all = refusals.iter().all(Option::is_some);
+    let has_section = |role| config.entries.iter().any(|entry| entry.section == Some(role));
+    // A section says for whom the file is; without one it may be for either.
+    let any = !ROLES.into_iter().any(has_section);
+    let to_blame = |(role, _): &&(&'static str, String)| has_section(role) || any && all;
+    if let Some((_, why)) = refusals.iter().flatten().find(to_blame) {
+        return Err(Failure::input(why));
+    }
+    let unfit = refusals.into_iter().flatten().next();
+    Ok(Verdict { settings: config.entries.len(), unfit })
 }
 
 /// What clap has to say, with the place in the file where that is to blame.
@@ -410,6 +446,10 @@ mod tests {
             Ok(_) => String::new(),
             Err(why) => why.text().to_owned(),
         }
+    }
+
+    fn one_role(text: &str) -> Option<&'static str> {
+        validate(file(text).path(), &whole()).unwrap().unfit.map(|(role, _)| role)
     }
 
     fn matches(role: &str, text: &str, typed: &[&str]) -> ArgMatches {
@@ -503,6 +543,39 @@ mod tests {
     }
 
     #[test]
+    fn what_the_daemon_would_not_start_with_is_refused_with_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().display();
+        fs::write(dir.path().join("drift"), "fast").unwrap();
+        let broken = format!("[slave]\nstate-dir = \"{state}\"\n");
+        for (text, parts) in [
+            ("[master]\nquorum = true\n", [":2:10: --quorum", "two --peer"]),
+            (
+                "[slave]\nstandby = true\nquorum = true\npeer = [\"a\", \"b\"]\n",
+                [":3:10: --quorum", "--state-dir"],
+            ),
+            ("key-file = \"/nonexistent\"\n", [":1:12: --key-file /nonexistent", "No such file"]),
+            ("[slave]\nrank = 2\n", [":2:8: --rank", "--standby only"]),
+            ("share-clock = true\n", [":1:15: --share-clock", "--clock system"]),
+            (&broken, [":2:13: --state-dir", "drift does not hold a rate"]),
+            ("\nquiet = \"yes\"\n", [":2:9: --quiet yes", "true or false"]),
+            ("json = []\n", [":1:8: --json", "true or false"]),
+        ] {
+            let said = said(text);
+            assert!(parts.iter().all(|part| said.contains(part)), "{text:?}: {said:?}");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was written");
+    }
+
+    #[test]
+    fn a_file_for_one_role_is_in_order_and_the_other_is_named() {
+        assert_eq!(one_role("rank = 2\n"), Some("slave"));
+        assert_eq!(one_role("rank = 2\n[master]\nburst = 4\n"), Some("slave"));
+        assert_eq!(one_role("burst = 4\n"), None);
+        assert!(said("rank = 2\n[slave]\nname = \"x\"\n").contains("--standby only"));
+    }
+
+    #[test]
     fn what_is_printed_says_the_same_again() {
         let text = "burst = 8\nslave = [\"a\", \"b\"]\nname = \"rack 1\"\n";
         let whole = whole();
@@ -525,8 +598,8 @@ mod tests {
         for entry in fs::read_dir(docs.join("examples")).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "toml") {
-                let settings = validate(&path, &whole()).unwrap_or_else(|why| panic!("{why:?}"));
-                assert!(settings > 0);
+                let verdict = validate(&path, &whole()).unwrap_or_else(|why| panic!("{why:?}"));
+                assert!(verdict.settings > 0 && verdict.unfit.is_none(), "{verdict:?}");
                 found += 1;
             }
         }

@@ -3,13 +3,15 @@
 
 use std::net::SocketAddr;
 
+use super::ballot::ballot;
 use super::failure::Failure;
 use super::flags::{ClockChoice, NodeFlags, OutputFlags, Target};
-use super::identity::random;
+use super::identity::{self, random};
 use super::journal::{Heading, Journal, Role};
 use super::place;
 use super::record::Body;
-use super::trust::KeySource;
+use super::state::saved_rate;
+use super::trust::{KeySource, KeyUser, TrustFlags};
 use super::words::{self, Scene, Weight};
 use crate::clock::{Clock, ClockError, Oscillator, SystemClock, VirtualClock};
 use crate::net::{Endpoint, Keep, NetError, Node, Signals, resolve};
@@ -50,10 +52,6 @@ pub(super) fn run<C: Core>(
     core: impl FnOnce(Time<Local>, Map<Local, Shown>, [u8; 32]) -> C,
 ) -> Result<(), Failure> {
     match plan.node.clock {
-        ClockChoice::Virtual { .. } if plan.node.share_clock => Err(Failure::input(
-            "--share-clock: allowed with --clock system only; nothing else can steer a virtual \
-             clock",
-        )),
         ClockChoice::Virtual { offset, drift } => {
             let oscillator = Oscillator::drifting_from_now(drift);
             let reads = os::realtime() + offset;
@@ -189,6 +187,23 @@ fn introduce(journal: &mut Journal, plan: &Plan<'_>, clock: &'static str) {
 pub(super) fn keys(count: usize, sealing: KeyId) -> String {
     let all = if count == 1 { String::new() } else { format!(", and {count} keys are accepted") };
     format!("datagrams are sealed with key {sealing}{all}")
+}
+
+/// Whether the files that a start reads serve it. Changes nothing.
+///
+/// # Errors
+/// Where one of them cannot be read, or does not hold what it should.
+pub(super) fn check_files(
+    node: &NodeFlags,
+    trust: &TrustFlags,
+    keys_role: Role,
+) -> Result<(), Failure> {
+    let dir = node.state_dir.as_deref();
+    let id = dir.map(identity::known).transpose()?.flatten().unwrap_or(NodeId::UNKNOWN);
+    trust.check(&KeyUser { role: keys_role, id, stays: dir.is_some() })?;
+    saved_rate(dir)?;
+    // A slave that may not be master leaves what it once promised alone.
+    if keys_role == Role::Master { ballot(dir).map(drop) } else { Ok(()) }
 }
 
 /// Binds the socket: where `listen` says, else to `port` on every address of this machine.

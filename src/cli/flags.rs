@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
+use super::failure::Failure;
 use super::place::{self, Place};
 use crate::clock::Limits;
 use crate::net::Wanted;
@@ -143,6 +144,19 @@ pub(super) struct NodeFlags {
 }
 
 impl NodeFlags {
+    /// Whether they go together.
+    ///
+    /// # Errors
+    /// Where they do not.
+    pub(super) fn fit(&self) -> Result<(), Failure> {
+        if self.share_clock && self.clock != ClockChoice::System {
+            let why = "--share-clock: allowed with --clock system only; nothing else can steer a \
+                       virtual clock";
+            return Err(Failure::input(why));
+        }
+        Ok(())
+    }
+
     pub(super) fn limits(&self) -> Limits {
         Limits {
             max_slew: self.max_slew,

@@ -46,17 +46,23 @@ pub(super) fn drawn() -> Result<NodeId, Failure> {
 
 /// The id in the directory; at the first start a new one, which stays there.
 fn kept(dir: &Path) -> Result<NodeId, Failure> {
-    let state = State::new(dir);
-    match state.read(FILE)? {
-        Some(text) => parsed(&text).ok_or_else(|| {
-            state.broken(FILE, "does not hold 16 hex digits; remove it for a new identity")
-        }),
-        None => {
-            let id = drawn()?;
-            state.write(FILE, &id.to_string())?;
-            Ok(id)
-        }
+    if let Some(id) = known(dir)? {
+        return Ok(id);
     }
+    let id = drawn()?;
+    State::new(dir).write(FILE, &id.to_string())?;
+    Ok(id)
+}
+
+/// The id in the directory; none before the first start.
+///
+/// # Errors
+/// Where it cannot be read, or is none.
+pub(super) fn known(dir: &Path) -> Result<Option<NodeId>, Failure> {
+    let state = State::new(dir);
+    let Some(text) = state.read(FILE)? else { return Ok(None) };
+    let why = "does not hold 16 hex digits; remove it for a new identity";
+    parsed(&text).map(Some).ok_or_else(|| state.broken(FILE, why))
 }
 
 /// The id that 16 hex digits are.

@@ -118,6 +118,7 @@ enum Average {
 /// # Errors
 /// Where it cannot start as asked, or cannot go on.
 pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
+    args.fit()?;
     let identity = identity(&args.node)?;
     let stays = args.node.state_dir.is_some();
     let user = KeyUser { role: Role::Master, id: identity.id, stays };
@@ -134,7 +135,7 @@ pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
         ..args.settings(identity.clone(), slaves)
     };
     let dir = args.node.state_dir.as_deref();
-    let peers = args.candidate.peers(&endpoint, dir)?;
+    let peers = args.candidate.peers(&endpoint)?;
     let slots = settings.max_slaves;
     let settings = args.candidate.settings(settings, Start::Master, peers.clone(), peers, dir)?;
     let plan = Plan {
@@ -154,6 +155,20 @@ pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
 }
 
 impl MasterArgs {
+    fn fit(&self) -> Result<(), Failure> {
+        self.node.fit()?;
+        self.candidate.fit(self.node.state_dir.as_deref())
+    }
+
+    /// Whether a start would get as far as the network.
+    ///
+    /// # Errors
+    /// Where the flags do not go together, or a file that they name does not serve.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.fit()?;
+        daemon::check_files(&self.node, &self.trust, Role::Master)
+    }
+
     fn settings(&self, identity: Identity, slaves: Vec<SocketAddr>) -> MasterSettings {
         MasterSettings {
             interval: self.interval,

@@ -125,6 +125,15 @@ pub fn validate_config(text: &str, name: &Path) -> Result<usize, String> {
     config::validate_text(text, name, &command()).map_err(|why| why.text().to_owned())
 }
 
+/// Whether the daemon that `matches` ask for would get as far as the network.
+fn check_start(matches: &clap::ArgMatches) -> Result<(), Failure> {
+    match Cli::from_arg_matches(matches).map_err(Failure::input)?.command {
+        Command::Master(args) => args.check(),
+        Command::Slave(args) => args.check(),
+        _ => Ok(()),
+    }
+}
+
 /// `--print-config`.
 fn show_config(whole: &clap::Command, name: &str, of: &clap::ArgMatches) -> Result<(), Failure> {
     let mut out = out::Out::default();

@@ -79,14 +79,10 @@ pub(super) struct SlaveArgs {
 /// # Errors
 /// Where it cannot start as asked, or cannot go on.
 pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
+    args.fit()?;
     let identity = identity(&args.node)?;
-    if let Some(flag) = args.candidate.any().filter(|_| !args.standby) {
-        return Err(Failure::input(format!("{flag}: allowed with --standby only")));
-    }
     let stays = args.node.state_dir.is_some();
-    // Who may become master needs a master's keys.
-    let role = if args.standby { Role::Master } else { Role::Slave };
-    let user = KeyUser { role, id: identity.id, stays };
+    let user = KeyUser { role: args.keys_role(), id: identity.id, stays };
     let trust = args.trust.trust(&user)?;
     let port = if args.master.is_empty() || args.standby { DEFAULT_PORT } else { 0 };
     let endpoint = daemon::bind(args.listen, port, &args.node)?;
@@ -119,6 +115,30 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
     daemon::run(plan, |now, course, seed| Slave::new(now, settings, course, seed))
 }
 
+impl SlaveArgs {
+    fn fit(&self) -> Result<(), Failure> {
+        self.node.fit()?;
+        match self.candidate.any().filter(|_| !self.standby) {
+            Some(flag) => Err(Failure::input(format!("{flag}: allowed with --standby only"))),
+            None => self.candidate.fit(self.node.state_dir.as_deref()),
+        }
+    }
+
+    /// Who may become master needs a master's keys.
+    fn keys_role(&self) -> Role {
+        if self.standby { Role::Master } else { Role::Slave }
+    }
+
+    /// Whether a start would get as far as the network.
+    ///
+    /// # Errors
+    /// Where the flags do not go together, or a file that they name does not serve.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.fit()?;
+        daemon::check_files(&self.node, &self.trust, self.keys_role())
+    }
+}
+
 /// Runs a slave that may become master.
 fn stand_by(
     args: &SlaveArgs,
@@ -128,7 +148,7 @@ fn stand_by(
     (trust, key_source): (Trust, Option<KeySource>),
 ) -> Result<(), Failure> {
     let dir = args.node.state_dir.as_deref();
-    let peers = args.candidate.peers(&endpoint, dir)?;
+    let peers = args.candidate.peers(&endpoint)?;
     masters.extend(&peers);
     let master = MasterSettings {
         saved_rate: saved_rate(dir)?,

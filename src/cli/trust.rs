@@ -54,6 +54,14 @@ impl TrustFlags {
         Ok(Trust { keys, allow: self.allow.clone(), source_rate: self.source_rate })
     }
 
+    /// Whether the file would serve, whoever owns it: it may be another user that is to read it.
+    ///
+    /// # Errors
+    /// As [`TrustFlags::trust`].
+    pub(super) fn check(&self, user: &KeyUser) -> Result<(), Failure> {
+        self.key_file.as_deref().map_or(Ok(()), |path| user.serving(path, read(path)?).map(drop))
+    }
+
     /// Reads the keys anew, where there is a file.
     pub(super) fn source(&self, user: KeyUser) -> Option<KeySource> {
         self.key_file.clone().map(|path| KeySource { path, user })
@@ -71,8 +79,12 @@ pub(super) struct KeyUser {
 
 impl KeyUser {
     fn keys(&self, path: &Path) -> Result<Keyring, Failure> {
-        let keys =
-            parse(path, &secret_text(path, owned_by_us).map_err(|why| refused(path, &why))?)?;
+        let text = secret_text(path, owned_by_us).map_err(|why| refused(path, &why))?;
+        self.serving(path, parse(path, &text)?)
+    }
+
+    /// `keys`, where they are for this node.
+    fn serving(&self, path: &Path, keys: Keyring) -> Result<Keyring, Failure> {
         for (id, holder) in keys.holders() {
             let Holder::Node(node) = holder else { continue };
             if self.role == Role::Master {
@@ -84,8 +96,11 @@ impl KeyUser {
                 return Err(refused(path, &format!("key {id} {why}")));
             }
             if node != self.id {
-                let why = format!("key {id} is that of node {node}, and this is node {}", self.id);
-                return Err(refused(path, &why));
+                let own = match self.id {
+                    NodeId::UNKNOWN => "this node has no id yet: its first start draws one".into(),
+                    id => format!("this is node {id}"),
+                };
+                return Err(refused(path, &format!("key {id} is that of node {node}, and {own}")));
             }
         }
         Ok(keys)
