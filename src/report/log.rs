@@ -40,7 +40,6 @@ pub(super) const START: &str = "start";
 const LEGEND: &str =
     "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 const NANOS_PER_MILLI: f64 = 1e6;
-const MAX_ASIDE: u32 = 999;
 /// Most events kept for one interval; of what happens beyond, the number is written.
 const MAX_EVENTS: u64 = 256;
 
@@ -88,13 +87,14 @@ pub struct LogWriter {
 impl LogWriter {
     /// Begins a log at `path` for a run that started at `started`.
     ///
-    /// An earlier interval log at `path` is kept: it moves to `path` with `.1` behind, or the next
-    /// number that is free. It is not appended to, since readers merge all that stands in a file,
-    /// and take the last start time in it for the only one.
+    /// An earlier interval log at `path` is kept: it moves to `path` with `.1` behind, or the number
+    /// after the greatest that is there, so that the lowest is the oldest. It is not appended to,
+    /// since readers merge all that stands in a file, and take the last start time in it for the
+    /// only one.
     ///
     /// # Errors
-    /// If the file cannot be opened or written, if all of `.1` to `.999` are taken, or if the file
-    /// holds something that is no interval log: that is never overwritten or moved.
+    /// If the file cannot be opened or written, or if it holds something that is no interval log:
+    /// that is never overwritten or moved.
     pub fn create(path: &Path, started: Time<Shown>) -> Result<Self, LogError> {
         let fail = |what: &str, cause| LogError {
             path: path.to_owned(),
@@ -322,11 +322,33 @@ fn make_room(path: &Path) -> Result<Option<PathBuf>, LogError> {
         return Err(fail(what, None));
     }
     let free =
-        (1..=MAX_ASIDE).map(|n| numbered(path, n)).find(|p| fs::symlink_metadata(p).is_err());
-    let free =
-        free.ok_or_else(|| fail("earlier logs .1 to .999 are all there; move some", None))?;
+        free(path).ok_or_else(|| fail("every number behind it is taken; move some", None))?;
     fs::rename(path, &free).map_err(|e| fail("cannot move the earlier log aside", Some(e)))?;
     Ok(Some(free))
+}
+
+/// Where an earlier log goes: after the newest that is there. The lowest number that is free where
+/// nothing comes after it, rather than nowhere: no directory holds as many files as there are.
+fn free(path: &Path) -> Option<PathBuf> {
+    let newest = newest(path);
+    let after = newest.checked_add(1).into_iter().flat_map(|next| next..=u32::MAX);
+    let mut all = after.chain(1..=newest).map(|n| numbered(path, n));
+    all.find(|path| fs::symlink_metadata(path).is_err())
+}
+
+/// The greatest number behind `path`, compressed ones among them; 0 where there is none to be seen.
+fn newest(path: &Path) -> u32 {
+    let Some(name) = path.file_name() else { return 0 };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    // Who may write into a directory may yet not list it.
+    let entries = fs::read_dir(dir.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
+    let number = |entry: fs::DirEntry| {
+        let found = entry.file_name();
+        let behind = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes())?;
+        let behind = std::str::from_utf8(behind.strip_prefix(b".")?).ok()?;
+        behind.split('.').next()?.parse().ok()
+    };
+    entries.filter_map(number).max().unwrap_or(0)
 }
 
 fn numbered(path: &Path, n: u32) -> PathBuf {
@@ -396,6 +418,29 @@ mod tests {
         }
         let kept = [numbered(&path, 1), numbered(&path, 2), path];
         assert_eq!(kept.map(|p| read(&p).unwrap().intervals()), [1, 2, 3]);
+    }
+
+    #[test]
+    fn no_number_of_earlier_logs_is_too_many_and_the_lowest_is_the_oldest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.hlog");
+        let begin = || {
+            let log = LogWriter::create(&path, START).unwrap();
+            let aside = log.moved_aside().map(|p| p.file_name().unwrap().to_owned());
+            aside.map(|name| name.into_string().unwrap())
+        };
+        assert_eq!(begin(), None);
+        for n in 1..=999 {
+            fs::write(numbered(&dir.path().join("run.hlog"), n), "earlier").unwrap();
+        }
+        assert_eq!(begin().as_deref(), Some("run.hlog.1000"));
+        // What was taken away leaves a gap: what comes there would look like the oldest.
+        fs::remove_file(dir.path().join("run.hlog.1")).unwrap();
+        fs::write(dir.path().join("run.hlog.1001.gz"), "compressed").unwrap();
+        assert_eq!(begin().as_deref(), Some("run.hlog.1002"));
+        fs::write(dir.path().join("run.hlog.4294967295"), "no number comes after it").unwrap();
+        assert_eq!(begin().as_deref(), Some("run.hlog.1"));
+        assert_eq!(fs::read_to_string(dir.path().join("run.hlog.2")).unwrap(), "earlier");
     }
 
     #[test]
