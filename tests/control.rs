@@ -337,7 +337,43 @@ fn a_dead_daemons_socket_is_cleared_away_and_a_living_ones_is_not() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no socket"));
     assert_eq!(fs::read_to_string(&file).unwrap(), "data");
     let none = slave(Path::new("none")).args(["--duration", "100ms"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&none.stdout).contains("no control socket, as asked"));
+    let none = slave(Path::new("none")).args(["--duration", "100ms"]).output().unwrap();
     assert!(none.status.success());
+}
+
+#[test]
+fn who_has_no_control_socket_says_why_under_quiet_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let slave = |flag: &str| {
+        let mut command = campanile();
+        command.args(["slave", "--listen", "127.0.0.1:0", flag]);
+        command.env("XDG_RUNTIME_DIR", "/dev/null");
+        command
+    };
+    // The system's place is the first daemon's or somebody else's, where it is to be had at all;
+    // then all the others' are taken.
+    let first = Daemon::start(slave("--json"), dir.path(), "first");
+    assert!(within(5, || first.told("control", None)), "{}", first.log());
+    let holder = UnixListener::bind(state.join("campanile.sock")).unwrap();
+    let second = |flag: &str| {
+        let mut command = slave(flag);
+        command.args(["--duration", "100ms", "--state-dir"]).arg(&state);
+        command.output().unwrap()
+    };
+    let (quiet, json) = (second("--quiet"), second("--json"));
+    drop(holder);
+    let said = String::from_utf8_lossy(&quiet.stderr);
+    let told = String::from_utf8_lossy(&json.stdout);
+    let control = told.lines().find(|line| line.contains("\"control\"")).unwrap();
+    let control: Value = serde_json::from_str(control).unwrap();
+    assert_eq!(control["path"], Value::Null);
+    for text in [control["reason"].as_str().unwrap(), &said] {
+        let why = "campanile.sock is another daemon's";
+        assert!(text.contains("no control socket: ") && text.contains(why), "{text}");
+    }
 }
 
 #[test]

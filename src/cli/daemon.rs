@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::flags::{ClockChoice, NodeFlags, OutputFlags, Target};
 use super::identity::{self, random};
 use super::journal::{Heading, Journal, Role};
-use super::place;
+use super::place::{self, Opened};
 use super::record::Body;
 use super::state::saved_rate;
 use super::trust::{KeySource, KeyUser, TrustFlags};
@@ -80,8 +80,7 @@ fn run_with<C: Core, K: Clock>(
 ) -> Result<(), Failure> {
     let seed = random()?;
     let signals = Signals::catch().map_err(Failure::failed)?;
-    let (control, without) =
-        place::open(plan.node.control.as_ref(), plan.node.state_dir.as_deref())?;
+    let control = place::open(plan.node.control.as_ref(), plan.node.state_dir.as_deref())?;
     let metrics = plan.node.metrics.map(open_metrics).transpose()?;
     let log = plan.output.report.as_deref().map(|path| {
         let mut log = LogWriter::create(path, os::realtime()).map_err(Failure::failed)?;
@@ -110,13 +109,14 @@ fn run_with<C: Core, K: Clock>(
     let teller = teller(plan.identity.id, plan.names.join(", "));
     let mut outlet = Outlet::new(Ledger::new(started, Box::new(teller)));
     match control {
-        Some((control, path)) => {
+        Opened::At(control, path) => {
             let path = path.display().to_string();
             let text = format!("control socket at {path}");
             journal.say("control", Body::Control { path: Some(&path) }, &text);
             outlet.open(Box::new(control));
         }
-        None => journal.say("control", Body::Control { path: None }, &without),
+        Opened::AsAsked => journal.without_control("no control socket, as asked", Weight::News),
+        Opened::Nowhere(why) => journal.without_control(&why, Weight::Warning),
     }
     if let Some((metrics, addr)) = metrics {
         let text = format!("metrics at http://{addr}/metrics");

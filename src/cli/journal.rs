@@ -6,6 +6,8 @@ mod sums;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::budget::Budget;
 use super::daemon;
 use super::failure::Failure;
@@ -52,6 +54,15 @@ pub(super) struct Heading {
     pub(super) state_dir: Option<PathBuf>,
     /// Slaves that get histograms of their own.
     pub(super) subjects: usize,
+}
+
+/// The event `control` where there is no socket.
+#[derive(Serialize)]
+struct NoControl<'a> {
+    event: &'static str,
+    t_s: f64,
+    path: Option<&'a str>,
+    reason: &'a str,
 }
 
 /// Prints, counts and records what a node tells.
@@ -110,6 +121,16 @@ impl Journal {
             self.out.json(&Line::other(event, Span::ZERO, body));
         } else if self.detail > Detail::Quiet || event == "warning" {
             self.out.log(Span::ZERO, text);
+        }
+    }
+
+    /// Says that nobody can ask this node anything, and why: to people who want to hear only of
+    /// what goes wrong too, where it does.
+    pub(super) fn without_control(&mut self, reason: &str, weight: Weight) {
+        if self.json {
+            self.out.json(&NoControl { event: "control", t_s: 0.0, path: None, reason });
+        } else if self.detail > Detail::Quiet || weight == Weight::Warning {
+            self.out.log(Span::ZERO, reason);
         }
     }
 

@@ -49,26 +49,32 @@ fn runtime_dir() -> Option<PathBuf> {
     dir.is_absolute().then_some(dir)
 }
 
-/// Opens the control socket of a daemon; none, and why, where it is to have none or every usual
-/// place is taken.
+/// What became of a daemon's control socket.
+pub(super) enum Opened {
+    /// It is here.
+    At(Control, PathBuf),
+    /// There shall be none.
+    AsAsked,
+    /// Every usual place is taken, or not ours: why, in words.
+    Nowhere(String),
+}
+
+/// Opens the control socket of a daemon.
 ///
 /// # Errors
 /// Where it was asked for and cannot be had.
-pub(super) fn open(
-    choice: Option<&Place>,
-    state_dir: Option<&Path>,
-) -> Result<(Option<(Control, PathBuf)>, String), Failure> {
+pub(super) fn open(choice: Option<&Place>, state_dir: Option<&Path>) -> Result<Opened, Failure> {
     match choice {
-        Some(Place::Nowhere) => Ok((None, "no control socket, as asked".to_owned())),
+        Some(Place::Nowhere) => Ok(Opened::AsAsked),
         Some(Place::At(path)) => match Control::bind(path) {
-            Ok(control) => Ok((Some((control, path.clone())), String::new())),
+            Ok(control) => Ok(Opened::At(control, path.clone())),
             Err(why) => Err(Failure::failed(format!("--control {}: {why}", path.display()))),
         },
         None => {
             let mut reasons = Vec::new();
             for path in candidates(state_dir) {
                 match bind_usual(&path) {
-                    Ok(control) => return Ok((Some((control, path)), String::new())),
+                    Ok(control) => return Ok(Opened::At(control, path)),
                     Err(ControlError::InUse) => {
                         reasons.push(format!("{} is another daemon's", path.display()));
                     }
@@ -79,7 +85,9 @@ pub(super) fn open(
                 true => "no usual place for it".to_owned(),
                 false => reasons.join("; "),
             };
-            Ok((None, format!("no control socket: {reasons}; --control PATH gives it one")))
+            Ok(Opened::Nowhere(format!(
+                "no control socket: {reasons}; --control PATH gives it one"
+            )))
         }
     }
 }
