@@ -212,6 +212,38 @@ fn every_view_fits_a_terminal_and_a_program() {
 }
 
 #[test]
+fn of_several_with_one_name_all_are_named() {
+    let mut lab = Lab::new(1);
+    let start = lab.daemons[0].events()[0].clone();
+    for file in ["twin-1", "twin-2"] {
+        let mut command = campanile();
+        command.args(["slave", "--json", "--name", "s1", "--control", "none"]);
+        command.args(["--listen", "127.0.0.1:0", "--master", start["addr"].as_str().unwrap()]);
+        lab.daemons.push(Daemon::start(command, lab.dir.path(), file));
+    }
+    let ask = || lab.ask("m", &json!({ "get": "peer", "name": "s1" }));
+    assert!(within(10, || ask()["meant"] == 3), "{}", ask());
+    let answer = ask();
+    let others = answer["others"].as_array().unwrap();
+    assert_eq!(others.len(), 2, "{answer}");
+    assert!(
+        others.iter().all(|other| other["node"] == "s1" && other["id"] != answer["peer"]["id"])
+    );
+    assert_eq!(lab.print("m", &["peer", "s1", "-c"]).lines().count(), 3);
+    let shown = lab.print("m", &["peer", "s1"]);
+    assert!(shown.contains("3 members are meant by s1"), "{shown}");
+    for other in others {
+        let id = other["id"].as_str().unwrap();
+        assert!(
+            shown.contains(&format!("  {id} ({})", other["addr"].as_str().unwrap())),
+            "{shown}"
+        );
+        let one = lab.ask("m", &json!({ "get": "peer", "name": id }));
+        assert_eq!((&one["peer"]["id"], &one["meant"]), (&other["id"], &json!(1)));
+    }
+}
+
+#[test]
 fn a_bad_request_gets_a_reason_and_the_line_goes_on() {
     let lab = Lab::new(0);
     let mut stream = lab.call("m");

@@ -20,7 +20,7 @@ use crate::outlet::{Ledger, Metrics, Outlet};
 use crate::proto::{Core, Event, Identity};
 use crate::report::{LogWriter, MAX_SUBJECTS};
 use crate::time::{Local, Map, Rate, Shown, Time};
-use crate::wire::{DEFAULT_PORT, KeyId, Keyring, NodeId};
+use crate::wire::{DEFAULT_PORT, KeyId, Keyring, Name, NodeId};
 
 /// What a daemon runs with, beyond its core.
 pub(super) struct Plan<'a> {
@@ -39,6 +39,8 @@ pub(super) struct Plan<'a> {
     pub(super) lacks: Vec<String>,
     /// The most slaves there can be.
     pub(super) slaves: usize,
+    /// Members that are taken for references.
+    pub(super) references: &'a [Name],
     /// Where votes and terms are kept.
     pub(super) keep: Option<Keep>,
 }
@@ -96,6 +98,7 @@ fn run_with<C: Core, K: Clock>(
         started,
         state_dir: plan.node.state_dir.clone(),
         subjects: plan.slaves.min(MAX_SUBJECTS),
+        references: plan.references.iter().filter(|n| **n != plan.identity.name).cloned().collect(),
     };
     let mut journal = Journal::new(heading, plan.output, log);
     introduce(&mut journal, &plan, clock.name());

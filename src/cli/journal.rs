@@ -24,7 +24,7 @@ use crate::net::{Missing, Moment, NetStats, Observer};
 use crate::proto::{Counters, Event};
 use crate::report::{Book, LogWriter, human_count};
 use crate::time::{Local, Map, Rate, Raw, Shown, Span, Time};
-use crate::wire::{Keyring, NodeId};
+use crate::wire::{Keyring, Name, NodeId};
 
 /// Which side of the protocol a node is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub(super) struct Heading {
     pub(super) state_dir: Option<PathBuf>,
     /// Slaves that get histograms of their own.
     pub(super) subjects: usize,
+    /// Members other than this node that are taken for references.
+    pub(super) references: Vec<Name>,
 }
 
 /// The event `control` where there is no socket.
@@ -103,7 +105,9 @@ impl Journal {
             drift_failure: None,
             service: Service::find(heading.started),
             begun: false,
-            roster: Roster::new(flags.json || flags.detail() == Detail::Verbose),
+            roster: Roster::new(
+                flags.json || flags.detail() == Detail::Verbose || !heading.references.is_empty(),
+            ),
             status: None,
             since: heading.started,
             until: heading.started + flags.report_interval,
@@ -265,6 +269,19 @@ impl Journal {
         }
     }
 
+    /// Once there is a cluster: of whom is expected in it and is not.
+    fn miss_references(&mut self, age: Span) {
+        let missing = |name: &&Name| !self.roster.has(name);
+        let missing: Vec<_> = self.heading.references.iter().filter(missing).cloned().collect();
+        for name in missing {
+            let text = format!(
+                "--reference {name}: no member is called so yet; until one is, cluster time does \
+                 not lean to it"
+            );
+            self.warn(age, &text);
+        }
+    }
+
     /// Keeps what matters to people in the log file, if there is one, for the interval that is
     /// open.
     fn chronicle(&mut self, event: &Event, age: Span) {
@@ -353,6 +370,9 @@ impl Observer for Journal {
         let age = self.age(moment.local);
         self.tell(event, age);
         self.chronicle(event, age);
+        if matches!(event, Event::Formed { .. }) {
+            self.miss_references(age);
+        }
         if leaves {
             self.measure(event);
         }

@@ -149,6 +149,7 @@ pub(super) fn run(args: &MasterArgs) -> Result<(), Failure> {
         names: args.candidate.peer.iter().map(Target::to_string).collect(),
         lacks: Vec::new(),
         slaves: slots,
+        references: &args.reference,
         keep: dir.map(keep),
     };
     daemon::run(plan, |now, course, seed| Candidate::new(now, settings, course, seed))

@@ -101,6 +101,12 @@ impl Roster {
         name.map_or_else(|| id.to_string(), Name::to_string)
     }
 
+    /// Whether anybody here is called so, where the names of all are kept.
+    pub(super) fn has(&self, name: &Name) -> bool {
+        let others = self.names.iter().flat_map(BTreeMap::values);
+        self.entries.values().map(|entry| &entry.who.name).chain(others).any(|one| one == name)
+    }
+
     /// The table; empty where there are no slaves.
     pub(super) fn table(&self) -> String {
         let mut rows: Vec<_> = self.entries.values().collect();
@@ -242,6 +248,8 @@ mod tests {
             roster.note(&Event::Joined(who(id, &format!("n{id}"))));
         }
         assert!((1..=3_000).all(|id| roster.name(NodeId(id)) == format!("n{id}")));
+        assert!(["n1", "n2999"].iter().all(|name| roster.has(&Name::new(name).unwrap())));
+        assert!(!roster.has(&Name::new("n3001").unwrap()));
         roster.clear();
         assert_eq!(roster.name(NodeId(2_000)), NodeId(2_000).to_string());
     }

@@ -110,6 +110,7 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
         names: args.master.iter().map(Target::to_string).collect(),
         lacks,
         slaves: 0,
+        references: &[],
         keep: None,
     };
     daemon::run(plan, |now, course, seed| Slave::new(now, settings, course, seed))
@@ -170,6 +171,7 @@ fn stand_by(
         names: names.map(Target::to_string).collect(),
         lacks,
         slaves,
+        references: &[],
         keep: dir.map(keep),
     };
     daemon::run(plan, |now, course, seed| Candidate::new(now, settings, course, seed))

@@ -17,7 +17,7 @@ fn secs(span: Span) -> f64 {
     span.as_secs_f64()
 }
 
-fn named(who: &Who) -> Named {
+pub(super) fn named(who: &Who) -> Named {
     let addr = Some(who.addr).filter(|addr| addr.port() != 0).map(|addr| addr.to_string());
     Named { node: who.name.to_string(), id: who.id.to_string(), addr }
 }

@@ -13,7 +13,7 @@ use mio::net::{UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use serde::{Deserialize, Serialize};
 
-use super::answers::is_meant;
+use super::answers::{is_meant, named};
 use super::door::{Answer, Door, Heard, House, Line, Step, Talk};
 use super::reply::{Failure, VERSION};
 use crate::net::Wish;
@@ -26,6 +26,8 @@ const LONGEST: usize = 4 * 1024;
 const PIECE: usize = 16;
 /// Members that are looked at for a name in one piece of work.
 const SEARCH: usize = 32;
+/// Others that one who is asked for by name is told of; the rest are counted.
+const MOST_NAMESAKES: usize = 16;
 
 /// Why there is no control socket.
 #[derive(Debug)]
@@ -194,7 +196,9 @@ impl Clerk {
             return Err(("version", format!("this daemon speaks version {VERSION}")));
         }
         match (request.get, request.r#do, request.name) {
-            (Some(Subject::Peer), None, Some(name)) => Ok(Box::new(Find { name, next: 0 })),
+            (Some(Subject::Peer), None, Some(name)) => {
+                Ok(Box::new(Find { name, next: 0, found: 0 }))
+            }
             (Some(Subject::Peer), None, None) => Err(bad("`name` is missing".to_owned())),
             (_, _, Some(_)) => Err(bad("`name` goes with \"get\":\"peer\" only".to_owned())),
             (Some(Subject::Peers), None, None) => Ok(Box::new(List::new(false))),
@@ -309,39 +313,64 @@ impl Answer for List {
     }
 }
 
-/// One member by name.
+/// One member by name, and who else is called so.
 struct Find {
     name: String,
     next: u32,
+    found: usize,
 }
 
 impl Find {
-    fn tell(house: &House<'_>, peer: &Peer, out: &mut Vec<u8>) {
-        begin(out, "peer");
-        put(out, &house.member(peer));
-        out.extend_from_slice(b",\"peerstats\":");
-        put(out, &house.member_stats(peer));
-        out.extend_from_slice(b"}\n");
+    fn tell(&mut self, house: &House<'_>, peer: &Peer, out: &mut Vec<u8>) {
+        self.found += 1;
+        match self.found {
+            1 => {
+                begin(out, "peer");
+                put(out, &house.member(peer));
+                out.extend_from_slice(b",\"peerstats\":");
+                put(out, &house.member_stats(peer));
+                out.extend_from_slice(b",\"others\":[");
+            }
+            2.. if self.found <= MOST_NAMESAKES + 1 => {
+                if self.found > 2 {
+                    out.push(b',');
+                }
+                put(out, &named(&peer.who));
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&self, out: &mut Vec<u8>) -> Step {
+        if self.found == 0 {
+            let why = format!("no member is called {:?}", self.name);
+            out.extend_from_slice(refusal("unknown_peer", &why).as_bytes());
+        } else {
+            out.extend_from_slice(format!("],\"meant\":{}}}\n", self.found).as_bytes());
+        }
+        Step::Done
     }
 }
 
 impl Answer for Find {
     fn write(&mut self, house: &House<'_>, out: &mut Vec<u8>) -> Step {
         let page = house.scene.core.peers(house.scene.moment.local, self.next, SEARCH);
-        if let Some(peer) = page.peers.iter().find(|peer| is_meant(peer, &self.name)) {
-            Self::tell(house, peer, out);
-            return Step::Done;
+        for peer in &page.peers {
+            if !is_meant(peer, &self.name) {
+                continue;
+            }
+            self.tell(house, peer, out);
+            // An identity is nobody else's, and there may be very many to look at.
+            if peer.who.id.to_string() == self.name {
+                return self.end(out);
+            }
         }
         match page.next {
             Some(next) => {
                 self.next = next;
                 Step::More
             }
-            None => {
-                let why = format!("no member is called {:?}", self.name);
-                out.extend_from_slice(refusal("unknown_peer", &why).as_bytes());
-                Step::Done
-            }
+            None => self.end(out),
         }
     }
 }

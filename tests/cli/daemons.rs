@@ -142,6 +142,28 @@ fn a_service_manager_hears_that_it_is_ready_that_it_lives_and_that_it_ends() {
 }
 
 #[test]
+fn a_reference_that_nobody_is_is_said_once_there_is_a_cluster() {
+    let mut master = campanile()
+        .args(["master", "--name", "m", "--listen", "127.0.0.1:0", "--interval", "100ms"])
+        .args(["--reference", "m,s,rack-9", "--json", "--duration", "2s"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(master.stdout.take().unwrap()).lines();
+    let start: Value = serde_json::from_str(&told.next().unwrap().unwrap()).unwrap();
+    let to = start["addr"].as_str().unwrap();
+    run(&["slave", "--name", "s", "--duration", "1s", "--master", to, "--listen", "127.0.0.1:0"]);
+    let told: Vec<_> = told.map(|line| line.unwrap()).collect();
+    assert!(master.wait().unwrap().success());
+    let told = Told::parse(told.iter().map(String::as_str));
+    let of_references = |told: &&&Value| told["text"].as_str().unwrap().contains("--reference");
+    let warnings = told.all("warning");
+    let warnings: Vec<_> = warnings.iter().filter(of_references).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0]["text"].as_str().unwrap().contains("rack-9: no member is called so"));
+}
+
+#[test]
 fn a_lonely_master_says_so_once_and_goes_on() {
     let args = ["master", "--listen", "127.0.0.1:0", "--interval", "50ms", "--duration", "600ms"];
     let output = run(&[&args[..], &["--report-interval", "200ms"]].concat());

@@ -116,6 +116,12 @@ pub(super) fn line(value: &Value, columns: Columns) -> String {
     cells.join(",") + "\n"
 }
 
+/// The line of `peer`: what `peers` says of it, and what `peerstats` says besides.
+pub(super) fn peer(value: &Value) -> String {
+    let peer = line(&value["peer"], PEERS);
+    format!("{},{}", peer.trim_end(), line(&value["peerstats"], &PEERSTATS[2..]))
+}
+
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

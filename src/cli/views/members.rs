@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::text::{self, Sheet, UNKNOWN};
-use crate::outlet::{Member, MemberStats};
+use crate::outlet::{Member, MemberStats, Named};
 
 /// The width of a name in a table.
 const NAME: usize = 18;
@@ -29,6 +29,20 @@ mean     of the offsets, that clock minus cluster time: + is ahead, - is behind
 std dev  of the offsets
 rate     of its crystal against cluster time: + runs fast; skew: its deviation
 rtt      mean of the rounds' least round trips
+";
+
+pub(super) const PEER_LEGEND: &str = "
+State: counted in the average, spare: good and not counted, falseticker:
+corrected and not counted, variable or unreachable.
+Reach: the last eight rounds, 377: all answered.
+Offset is that clock minus cluster time: + is ahead, - is behind. Bound: five
+standard deviations of it, and what it is at worst.
+Rate is that of its crystal against cluster time: + runs fast; skew: its
+deviation. Round trip: the least of the last round.
+Weight: its part in the average, 0 to 1. Stamps: who took most of the times.
+Authenticated: whether what it says is proven to be its own.
+Offsets, round trips: of the last rounds, 64 at most. Rounds, troubles: since it
+came.
 ";
 
 /// The line of the table's heading that `peers` begins with.
@@ -159,6 +173,22 @@ pub(super) fn sheet(m: &Member, s: &MemberStats) -> String {
     );
     sheet.line("Troubles", troubles);
     sheet.end()
+}
+
+/// Who else is meant by `typed`; nothing where nobody is.
+pub(super) fn others(typed: &str, others: &[Named], meant: u64) -> String {
+    let Some(more) = meant.checked_sub(1).filter(|more| *more > 0) else { return String::new() };
+    let typed = text::printable(typed);
+    let mut lines = format!("\n{meant} members are meant by {typed}; the others, by identity:\n");
+    for other in others {
+        let addr = other.addr.as_deref().unwrap_or("this node");
+        let _ = writeln!(lines, "  {} ({addr})", text::printable(&other.id));
+    }
+    let hidden = more.saturating_sub(others.len() as u64);
+    if hidden > 0 {
+        let _ = writeln!(lines, "  … and {hidden} more");
+    }
+    lines
 }
 
 fn relation_in_words(m: &Member) -> &'static str {

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::flags;
 use super::out::Out;
 use super::place::{self, Place};
-use crate::outlet::{Member, MemberStats};
+use crate::outlet::{Member, MemberStats, Named};
 pub(super) use line::{Line, Refusal, understood};
 
 /// Where the daemon is.
@@ -84,6 +84,9 @@ pub(super) struct PeerstatsArgs {
 }
 
 /// Show all that is known of one member
+///
+/// Where several have the name or the address that was given, it shows one of them and names the
+/// others; -c has a line of each, of 17 at most.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   campanile peer rack-3
@@ -176,19 +179,25 @@ pub(super) fn peerstats(args: &PeerstatsArgs) -> Result<(), Failure> {
 pub(super) fn peer(args: &PeerArgs) -> Result<(), Failure> {
     let mut line = Line::open(args.shape.whom.control.as_ref())?;
     let mut answer = line.ask(json!({ "get": "peer", "name": args.name }))?;
-    let value = json!({ "peer": answer["peer"].take(), "peerstats": answer["peerstats"].take() });
+    let value = json!({
+        "peer": answer["peer"].take(), "peerstats": answer["peerstats"].take(),
+        "others": answer["others"].take(), "meant": answer["meant"].take(),
+    });
     if args.shape.csv {
-        let peer = csv::line(&value["peer"], csv::PEERS);
-        return print(&format!(
-            "{},{}",
-            peer.trim_end(),
-            csv::line(&value["peerstats"], &csv::PEERSTATS[2..])
-        ));
+        let mut lines = csv::peer(&value);
+        for other in value["others"].as_array().into_iter().flatten() {
+            lines += &csv::peer(&line.ask(json!({ "get": "peer", "name": other["id"] }))?);
+        }
+        return print(&lines);
     }
     args.shape.show(value, csv::PEERS, |mut value| {
         let member: Member = understood(value["peer"].take())?;
         let stats: MemberStats = understood(value["peerstats"].take())?;
-        Ok(members::sheet(&member, &stats) + args.shape.legend(members::PEERSTATS_LEGEND))
+        // A daemon from before it told of them knows of no others.
+        let others: Option<Vec<Named>> = understood(value["others"].take())?;
+        let meant = value["meant"].as_u64().unwrap_or(1);
+        let others = members::others(&args.name, &others.unwrap_or_default(), meant);
+        Ok(members::sheet(&member, &stats) + &others + args.shape.legend(members::PEER_LEGEND))
     })
 }
 
