@@ -132,7 +132,8 @@ impl Page {
     }
 
     fn text(&self) -> io::Result<Vec<u8>> {
-        let examples = self.command.get_after_help().map(ToString::to_string);
+        let after = self.command.get_after_long_help().or(self.command.get_after_help());
+        let examples = after.map(ToString::to_string);
         let bare = self.command.clone().after_help("");
         let spoken = self.name.replacen('-', " ", 1);
         let man = Man::new(bare.display_name(self.name.clone()).bin_name(spoken))
@@ -171,11 +172,17 @@ impl Page {
     fn ending(&self, examples: Option<&str>) -> Roff {
         let mut roff = Roff::new();
         if let Some(examples) = examples {
-            let examples = examples.strip_prefix("Examples:\n").unwrap_or(examples);
-            roff.control("SH", ["EXAMPLES"]);
-            roff.control("nf", []);
             for line in examples.lines() {
-                roff.text([roman(line)]);
+                match line.strip_suffix(':').filter(|head| !head.starts_with(' ')) {
+                    Some(head) => {
+                        roff.control("fi", []);
+                        roff.control("SH", [head.to_uppercase().as_str()]);
+                        roff.control("nf", []);
+                    }
+                    None => {
+                        roff.text([roman(line)]);
+                    }
+                }
             }
             roff.control("fi", []);
         }

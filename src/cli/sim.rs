@@ -28,6 +28,17 @@ use figures::Accuracy;
 use runs::Runs;
 use tiers::TiersArgs;
 
+const EXAMPLES: &str = "Examples:
+  campanile sim --list
+  campanile sim quiet
+  campanile sim falsetick --seed 7 --duration 10m
+  campanile sim lan.toml --json | jq .spread_p99_s
+  campanile sim chaos --seeds 1..1000 --minutes 30
+  campanile sim tiers --nodes 1000000 --tiers 3
+  campanile sim --table --seeds 1..5 --write docs/accuracy.md";
+/// Every key of a file, each with what it means.
+const FILE: &str = include_str!("../../docs/examples/sim/lan.toml");
+
 /// Not a scenario, but all that can go wrong.
 const CHAOS: &str = "chaos";
 /// Not a scenario, but clusters below clusters.
@@ -43,16 +54,10 @@ const MOST_NAMED: usize = 20;
 /// The same scenario and seed give the same bytes, on every machine. The figures are about the
 /// healthy nodes and, but for the time to settle, about the time after the warm-up.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  campanile sim --list
-  campanile sim quiet
-  campanile sim falsetick --seed 7 --duration 10m
-  campanile sim lan.toml --json | jq .spread_p99_s
-  campanile sim chaos --seeds 1..1000 --minutes 30
-  campanile sim tiers --nodes 1000000 --tiers 3
-  campanile sim --table --seeds 1..5 --write docs/accuracy.md")]
+#[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub(super) struct SimArgs {
-    /// The name of a scenario (--list names them), a file that describes one, `chaos` or `tiers`
+    /// The name of a scenario (--list names them), a file that describes one (--help shows its
+    /// keys), `chaos` or `tiers`
     #[arg(value_name = "SCENARIO|FILE.toml")]
     scenario: Option<String>,
 
@@ -105,6 +110,11 @@ pub(super) struct SimArgs {
     /// Print one JSON object, with times in seconds
     #[arg(long, env = "CAMPANILE_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
+}
+
+fn long_help() -> String {
+    let file: Vec<_> = FILE.lines().map(|line| format!("  {line}")).collect();
+    format!("{EXAMPLES}\n\nScenario file:\n{}", file.join("\n"))
 }
 
 /// Runs a scenario and prints its score.

@@ -43,7 +43,8 @@ type Fault = (String, Option<std::ops::Range<usize>>);
 impl Scenario {
     /// A scenario from a file. What is not set is as in a plain cluster: an hour, a warm-up of
     /// 10 min, a master and five slaves, a round each second with a burst of four; clocks within
-    /// ±50 ms and ±50 ppm whose rates wander by 1 ppb a second; a network without delay.
+    /// ±50 ms and ±50 ppm whose rates wander by 1 ppb a second; a network without delay. Every key
+    /// stands in `docs/examples/sim/lan.toml`.
     ///
     /// ```
     /// let scenario = campanile::sim::Scenario::from_toml(r#"

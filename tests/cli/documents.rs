@@ -74,3 +74,44 @@ fn every_command_flag_and_variable_of_the_documents_exists() {
     assert!(typed > 150, "{typed}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn every_key_of_a_scenario_is_in_the_example_and_in_the_help() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = fs::read_to_string(root.join("docs/examples/sim/lan.toml")).unwrap();
+    let help = run(&["sim", "--help"]);
+    assert!(example.lines().all(|line| stdout(&help).contains(line)), "{}", stdout(&help));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lan.toml");
+    let path = path.to_str().unwrap();
+    fs::write(path, &example).unwrap();
+    let played = run(&["sim", path, "--duration", "60s"]);
+    assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stderr));
+    let mut keys = 0;
+    for table in [
+        "no = 1",
+        "clock = { no = 1 }",
+        "clock = { sway = { no = 1 } }",
+        "link = { no = 1 }",
+        "link = { tail = { no = 1 } }",
+        "link = { queue = { no = 1 } }",
+        "driver = { no = 1 }",
+        "[[node]]\nno = 1",
+        "[[incident]]\nno = 1",
+        "[[incident]]\ndelay = { no = 1 }",
+        "[[incident]]\ncut = { no = 1 }",
+        "[[incident]]\napart = { no = 1 }",
+    ] {
+        fs::write(path, format!("name = \"x\"\n{table}\n")).unwrap();
+        let refused = run(&["sim", path]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        let expected = said.split("expected ").nth(1).unwrap_or_else(|| panic!("{table}: {said}"));
+        for key in expected.split('`').skip(1).step_by(2) {
+            let named = [format!("{key} = "), format!("[{key}]")];
+            let named = named.iter().any(|named| example.contains(named.as_str()));
+            assert!(named, "{key} of {table}");
+            keys += 1;
+        }
+    }
+    assert!(keys > 50, "{keys}");
+}

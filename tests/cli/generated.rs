@@ -53,6 +53,21 @@ fn every_command_has_a_page_that_man_takes() {
 }
 
 #[test]
+fn formats_have_sections_of_their_own() {
+    let (dir, _) = generate("man");
+    for (page, section, part) in [
+        ("sim", "\"SCENARIO FILE\"", "stamp_early"),
+        ("peerstats", "COLUMNS", "exchanges, offset_mean_s"),
+        ("peer", "COLUMNS", "steps, samples"),
+    ] {
+        let path = dir.path().join(format!("man1/campanile-{page}.1"));
+        let text = fs::read_to_string(path).unwrap();
+        let at = text.find(&format!(".SH {section}\n")).unwrap_or_else(|| panic!("{text}"));
+        assert!(text[at..].contains(part), "{page}: {}", &text[at..]);
+    }
+}
+
+#[test]
 fn the_file_has_a_page_with_every_key() {
     let (dir, _) = generate("man");
     let page = fs::read_to_string(dir.path().join("man5/campanile.toml.5")).unwrap();

@@ -107,6 +107,33 @@ pub(super) const STATS: Columns = &[
     "bytes_per_slave",
 ];
 
+/// `examples`, and what the values of `-c` are in their order.
+pub(super) fn help(examples: &str, columns: &[&str]) -> String {
+    let named = "They are those of -c, named as in --json; a / leads to a name within.";
+    format!("{examples}\n\nColumns:\n{}\n{named}", order(columns))
+}
+
+/// The columns in their order, on lines that a terminal has room for.
+pub(super) fn order(columns: &[&str]) -> String {
+    let mut text = " ".to_owned();
+    let mut width = 1;
+    for (n, name) in columns.iter().enumerate() {
+        let cell = if n + 1 < columns.len() { format!(" {name},") } else { format!(" {name}") };
+        if width + cell.len() > 78 {
+            text.push_str("\n ");
+            width = 1;
+        }
+        width += cell.len();
+        text.push_str(&cell);
+    }
+    text
+}
+
+/// The columns of `peer`: those of `peers`, and what `peerstats` says besides.
+pub(super) fn of_peer() -> Vec<&'static str> {
+    PEERS.iter().chain(&PEERSTATS[2..]).copied().collect()
+}
+
 /// One line of values.
 pub(super) fn line(value: &Value, columns: Columns) -> String {
     let cells: Vec<_> = columns

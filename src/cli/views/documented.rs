@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{members, tracking, whole};
+use super::{csv, members, tracking, whole};
 use crate::outlet::{
     Candidate, Cluster, Histogram, Member, MemberStats, Named, Reign, Stamps, Stats, Told, Tracking,
 };
@@ -217,6 +217,12 @@ fn views() -> Vec<(&'static str, String)> {
         ("cluster", whole::cluster(&cluster()) + whole::CLUSTER_LEGEND),
         ("stats", whole::stats(&stats()) + whole::STATS_LEGEND),
         ("top", crate::cli::top::documented()),
+        ("columns of tracking", csv::order(csv::TRACKING)),
+        ("columns of peers", csv::order(csv::PEERS)),
+        ("columns of peerstats", csv::order(csv::PEERSTATS)),
+        ("columns of peer", csv::order(&csv::of_peer())),
+        ("columns of cluster", csv::order(csv::CLUSTER)),
+        ("columns of stats", csv::order(csv::STATS)),
     ]
 }
 

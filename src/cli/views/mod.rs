@@ -40,7 +40,7 @@ pub(super) struct Shape {
     #[arg(long, conflicts_with = "csv")]
     json: bool,
 
-    /// Print comma-separated values in the same units, without a heading
+    /// Print comma-separated values in the same units, without a heading; the columns are below
     #[arg(long, short)]
     csv: bool,
 
@@ -51,11 +51,11 @@ pub(super) struct Shape {
 
 /// Show where this node's clock stands: state, offset, rate and bounds
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = csv::help("Examples:
   campanile tracking
       of the daemon of this machine
   campanile tracking --json --control ./trial.sock
-      of another, for a program")]
+      of another, for a program", csv::TRACKING))]
 pub(super) struct TrackingArgs {
     #[command(flatten)]
     shape: Shape,
@@ -65,9 +65,9 @@ pub(super) struct TrackingArgs {
 ///
 /// A master knows all of them; a slave knows itself and its master.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = csv::help("Examples:
   campanile peers -v
-      with an explanation of the columns and the signs")]
+      with an explanation of the columns and the signs", csv::PEERS))]
 pub(super) struct PeersArgs {
     #[command(flatten)]
     shape: Shape,
@@ -75,9 +75,9 @@ pub(super) struct PeersArgs {
 
 /// Show what was measured of each member over the last 64 rounds
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = csv::help("Examples:
   campanile peerstats -c
-      for a spreadsheet")]
+      for a spreadsheet", csv::PEERSTATS))]
 pub(super) struct PeerstatsArgs {
     #[command(flatten)]
     shape: Shape,
@@ -88,9 +88,9 @@ pub(super) struct PeerstatsArgs {
 /// Where several have the name or the address that was given, it shows one of them and names the
 /// others; -c has a line of each, of 17 at most.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = csv::help("Examples:
   campanile peer rack-3
-  campanile peer 10.0.0.3")]
+  campanile peer 10.0.0.3", &csv::of_peer()))]
 pub(super) struct PeerArgs {
     /// Its name, its identity of 16 hex digits, or its address
     #[arg(value_name = "NAME", value_parser = peer_name)]
@@ -102,8 +102,8 @@ pub(super) struct PeerArgs {
 
 /// Show who is master, who may be, and how that came about
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  campanile cluster")]
+#[command(after_help = csv::help("Examples:
+  campanile cluster", csv::CLUSTER))]
 pub(super) struct ClusterArgs {
     #[command(flatten)]
     shape: Shape,
@@ -111,8 +111,8 @@ pub(super) struct ClusterArgs {
 
 /// Show what was counted: datagrams, stamps, and drops by reason
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  campanile stats --json")]
+#[command(after_help = csv::help("Examples:
+  campanile stats --json", csv::STATS))]
 pub(super) struct StatsArgs {
     #[command(flatten)]
     shape: Shape,
