@@ -343,7 +343,8 @@ pub(super) fn effective(command: &Command, matches: &ArgMatches) -> String {
                 format!("{long} = {}  # {source}\n", matches.get_flag(id))
             }
             (ArgAction::Append, all) => {
-                let all: Vec<_> = all.iter().flat_map(|v| v.split(',')).map(quoted).collect();
+                let all: Vec<_> =
+                    all.iter().flat_map(|v| v.split(',')).map(str::trim).map(quoted).collect();
                 format!("{long} = [{}]  # {source}\n", all.join(", "))
             }
             (_, all) => format!("{long} = {}  # {source}\n", quoted(&all.join(","))),
@@ -517,6 +518,26 @@ mod tests {
         assert_eq!(raw(&matches("master", text, &[]), "max_slew"), ["200ppm"]);
         assert_eq!(raw(&matches("slave", text, &["--master", "x"]), "master"), ["x"]);
         assert!(!matches("slave", "verbose = true", &["-qv"]).get_flag("json"));
+    }
+
+    #[test]
+    fn blanks_around_commas_are_nothing() {
+        let text = "slave = \"a, b:7\"\nallow = [\"10.0.0.3 , fe80::/10\"]\n";
+        let master = matches("master", text, &["--reference", "x , rack 2", "--peer= c,d "]);
+        let targets = |id: &str| -> Vec<String> {
+            let all = master.get_many::<crate::cli::flags::Target>(id).unwrap();
+            all.map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            (targets("slave"), targets("peer")),
+            (vec!["a".into(), "b:7".into()], vec!["c".into(), "d".into()])
+        );
+        let names = master.get_many::<crate::wire::Name>("reference").unwrap();
+        assert_eq!(names.map(ToString::to_string).collect::<Vec<_>>(), ["x", "rack 2"]);
+        let whole = whole();
+        let printed = effective(whole.find_subcommand("master").unwrap(), &master);
+        assert!(printed.contains("slave = [\"a\", \"b:7\"]"), "{printed}");
+        assert!(printed.contains("allow = [\"10.0.0.3\", \"fe80::/10\"]"), "{printed}");
     }
 
     #[test]

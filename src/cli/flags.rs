@@ -309,8 +309,14 @@ fn metrics(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Parses `HOST[:PORT]`; whether the host exists is found out later.
+/// One of the names in a list, which people write with a blank after the comma.
+pub(super) fn name_in_list(text: &str) -> Result<Name, String> {
+    name(text.trim())
+}
+
+/// Parses `HOST[:PORT]`, one perhaps of a list; whether the host exists is found out later.
 pub(super) fn target(text: &str) -> Result<Target, String> {
+    let text = text.trim();
     let allowed = || {
         "allowed is HOST or HOST:PORT, as in rack-3, 10.0.0.3:7045 or [fe80::1]:7045, with a port \
          from 1 to 65535"

@@ -26,8 +26,8 @@ use crate::wire::{Holder, KeyId, Keyring, NodeId, cluster_line};
       a new key for the cluster, in a file that its owner alone may read
   campanile keygen --node \"$(ssh rack-1 cat /var/lib/campanile/node-id)\" \\
       --key-file /etc/campanile/keys
-      print the key that the slave on rack-1 needs, derived from the first of the
-      cluster's
+      print the key that the slave on rack-1 needs, derived from the first
+      of the cluster's
 
 docs/security.md says how keys are replaced without losing a round.")]
 pub(super) struct KeygenArgs {

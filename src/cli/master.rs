@@ -77,7 +77,7 @@ pub(super) struct MasterArgs {
     /// A member that has a good outside source, by its name (this master's own too); cluster time
     /// leans to what it shows by up to 0.05 ppm; may be given often
     #[arg(long, env = "CAMPANILE_REFERENCE", value_name = "NAME", value_delimiter = ',',
-          value_parser = flags::name)]
+          value_parser = flags::name_in_list)]
     reference: Vec<Name>,
 
     /// The most slaves to take; who else asks is refused; 1 to 1000000

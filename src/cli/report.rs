@@ -18,16 +18,18 @@ use crate::time::Time;
 /// The files are what --report wrote, or any other HdrHistogram interval logs; of the latter the
 /// values are taken for nanoseconds. Several are merged: the parts of one run that was rotated, or
 /// the logs of several nodes. A file that ends in an unfinished line, since its writer was killed,
-/// counts up to there.
+/// counts up to there. Compressed ones are read through zcat.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   campanile master --report lan.hlog --duration 1h
   campanile report lan.hlog
   campanile report lan.hlog --json | jq .cluster.round_trip.p99_s
   campanile report lan.hlog.1 lan.hlog --html lan.html
-      one page with all charts in it, to open anywhere and to send around")]
+      one page with all charts in it, to open anywhere and to send around
+  zcat lan.hlog.2.gz | campanile report - lan.hlog.1 lan.hlog
+      with one that logrotate has compressed")]
 pub(super) struct ReportArgs {
-    /// The logs
+    /// The logs; - is standard input
     #[arg(value_name = "FILE.hlog", required = true)]
     files: Vec<PathBuf>,
 

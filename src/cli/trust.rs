@@ -190,6 +190,7 @@ pub(super) fn only_ours(file: &File) -> Result<(), String> {
 /// Parses a network, or one address.
 fn network(text: &str) -> Result<IpNet, String> {
     let allowed = "allowed is a network or an address, as in 10.0.0.0/8, fe80::/10 or 10.0.0.3";
+    let text = text.trim();
     let net = text.parse().or_else(|_| text.parse().map(|ip: std::net::IpAddr| ip.into()));
     net.map(|net: IpNet| net.trunc()).map_err(|_| allowed.to_owned())
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, Command};
 
+use super::config::ROLES;
 use super::failure::one_line;
 
 /// What chronyc's users will try first, and the command that answers it here.
@@ -30,10 +31,17 @@ pub(super) fn complaint(error: &Error, command: &Command, args: &[OsString]) -> 
             value(error, &argument, command, args)
         }
         (ErrorKind::UnknownArgument, Some(argument)) if argument.starts_with('-') => {
-            format!("{argument}: there is no such flag{}", hint(error))
+            format!("{argument}: there is no such flag{}", hint(error, &argument, command))
         }
         (ErrorKind::UnknownArgument, Some(argument)) => {
             format!("{argument}: nothing is expected there; --help lists what is")
+        }
+        (ErrorKind::TooManyValues, Some(argument)) => {
+            let given = text(error, ContextKind::InvalidValue).unwrap_or_default();
+            let flag = flag_of(&argument);
+            format!(
+                "{flag}={given}: {flag} takes no value; allowed is {flag} alone, or leaving it out"
+            )
         }
         (ErrorKind::MissingRequiredArgument, Some(argument)) => {
             format!("{argument} is missing; try --help")
@@ -75,22 +83,59 @@ fn value(error: &Error, argument: &str, command: &Command, args: &[OsString]) ->
 fn subcommand(error: &Error, command: &Command) -> String {
     let given = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
     let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
-    let known = CHRONYC.iter().find(|(theirs, _)| *theirs == given);
     // The likeliest comes last.
     let near = texts(error, ContextKind::SuggestedSubcommand).pop();
-    let hint = match (known, near) {
-        (Some((_, ours)), _) => format!("what chronyc calls so is campanile {ours}"),
-        (None, Some(near)) => format!("did you mean {near}?"),
-        (None, None) => format!("allowed is {}", names.join(", ")),
+    let theirs = CHRONYC.iter().map(|pair| (apart(&given, pair.0), pair));
+    let theirs = theirs.min().filter(|(apart, _)| *apart <= SLIP);
+    let hint = match (theirs, near) {
+        (Some((0, (_, ours))), _) => format!("what chronyc calls so is campanile {ours}"),
+        (Some((by, (theirs, ours))), near)
+            if near.as_deref().is_none_or(|near| by < apart(&given, near)) =>
+        {
+            format!("what chronyc calls {theirs} is campanile {ours}")
+        }
+        (_, Some(near)) => format!("did you mean {near}?"),
+        (_, None) => format!("allowed is {}", names.join(", ")),
     };
     format!("{given}: there is no such command; {hint}")
 }
 
-fn hint(error: &Error) -> String {
-    match text(error, ContextKind::SuggestedArg) {
-        Some(suggested) => format!("; did you mean {suggested}?"),
-        None => "; --help lists them".to_owned(),
+fn hint(error: &Error, typed: &str, command: &Command) -> String {
+    let near = text(error, ContextKind::SuggestedArg);
+    let is_slip = |near: &&String| {
+        near.starts_with(typed) || typed.starts_with(near.as_str()) || apart(typed, near) <= SLIP
+    };
+    if let Some(near) = near.as_ref().filter(is_slip) {
+        return format!("; did you mean {near}?");
     }
+    let whole = super::command();
+    let has = |name: &&str| {
+        *name != command.get_name()
+            && whole.find_subcommand(name).is_some_and(|other| has_flag(other, typed))
+    };
+    match (ROLES.into_iter().find(has), near) {
+        (Some(other), _) => format!(" here; campanile {other} has it"),
+        (None, Some(near)) => format!("; did you mean {near}?"),
+        (None, None) => "; --help lists them".to_owned(),
+    }
+}
+
+/// Letters that are typed wrongly before something else is meant.
+const SLIP: usize = 2;
+
+/// How many letters must be put in, left out or changed to make one word of the other.
+fn apart(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (n, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
+        for (m, theirs) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *theirs);
+            diagonal = row[m + 1];
+            row[m + 1] = changed.min(diagonal + 1).min(row[m] + 1);
+        }
+    }
+    row[other.len()]
 }
 
 /// `--interval` of `--interval <TIME>`.
@@ -102,11 +147,17 @@ fn typed(args: &[OsString], flag: &str) -> bool {
     !flag.starts_with('-') || args.iter().any(|arg| flag_of(&arg.to_string_lossy()) == flag)
 }
 
-fn variable_of(command: &Command, flag: &str) -> Option<String> {
+fn has_flag(command: &Command, flag: &str) -> bool {
+    arg(command, flag).is_some()
+}
+
+fn arg<'a>(command: &'a Command, flag: &str) -> Option<&'a Arg> {
     let long = flag.strip_prefix("--")?;
-    let has = |arg: &&Arg| arg.get_long() == Some(long);
-    let arg = command.get_arguments().find(has)?;
-    arg.get_env().map(|name| name.to_string_lossy().into_owned())
+    command.get_arguments().find(|arg| arg.get_long() == Some(long))
+}
+
+fn variable_of(command: &Command, flag: &str) -> Option<String> {
+    arg(command, flag)?.get_env().map(|name| name.to_string_lossy().into_owned())
 }
 
 fn texts(error: &Error, kind: ContextKind) -> Vec<String> {

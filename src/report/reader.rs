@@ -15,6 +15,10 @@ use super::merge::{CUT_OFF, EXPECTED, Merger};
 use super::table::{CLUSTER, OffsetSummary, OtherRow, Report, Row, Summary};
 use crate::time::{Shown, Span, Time};
 
+/// What a log that comes from there is called.
+const STDIN: &str = "standard input";
+/// How what gzip has made begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Longest line, in bytes.
 const MAX_LINE: u64 = 4 << 20;
 
@@ -175,7 +179,7 @@ pub fn read_from(lines: impl BufRead, name: &Path) -> Result<Log, ReadError> {
 }
 
 /// Reads several logs as one, in any order: those of one run before and after it rotated, or of
-/// several nodes. Of those that end in an unfinished line, what is before it counts, and the flaw
+/// several nodes; `-` is standard input. Of those that end in an unfinished line, what is before it counts, and the flaw
 /// is returned beside.
 ///
 /// Takes at most some 200 MiB, whatever stands in the files.
@@ -187,7 +191,12 @@ pub fn read_all<P: AsRef<Path>>(paths: &[P]) -> Result<(Log, Vec<ReadError>), Re
     let mut cut = Vec::new();
     for path in paths {
         merger.begin();
-        if let Err(flaw) = take(&mut merger, path.as_ref()) {
+        let path = path.as_ref();
+        let taken = match path.as_os_str() == "-" {
+            true => take_lines(&mut merger, std::io::stdin().lock(), Path::new(STDIN)),
+            false => take(&mut merger, path),
+        };
+        if let Err(flaw) = taken {
             let error = flaw.before(&merger.log);
             if !error.is_cut_off() {
                 return Err(error);
@@ -225,6 +234,10 @@ fn take(merger: &mut Merger, path: &Path) -> Result<(), Flaw> {
 
 fn take_lines(merger: &mut Merger, mut lines: impl BufRead, name: &Path) -> Result<(), Flaw> {
     let fail = |line, what| Flaw { path: name.to_owned(), line, what };
+    if lines.fill_buf().is_ok_and(|start| start.starts_with(&GZIP)) {
+        let what = "it is compressed; zcat FILE | campanile report - reads it".to_owned();
+        return Err(fail(None, what));
+    }
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();

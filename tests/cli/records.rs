@@ -214,6 +214,32 @@ fn demo_log(dir: &Path) -> PathBuf {
 }
 
 #[test]
+fn a_log_is_read_from_standard_input_and_a_compressed_one_is_called_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = demo_log(dir.path());
+    let path = log.to_str().unwrap();
+    let counted = |told: &[u8]| -> u64 {
+        let told: Value = serde_json::from_slice(told).unwrap();
+        told["cluster"]["round_trip"]["count"].as_u64().unwrap()
+    };
+    let read = |args: &[&str]| {
+        let mut command = campanile();
+        let output = command.arg("report").args(args).stdin(File::open(&log).unwrap()).output();
+        output.unwrap()
+    };
+    let plain = counted(&read(&[path, "--json"]).stdout);
+    assert_eq!(counted(&read(&["-", "--json"]).stdout), plain);
+    assert_eq!(counted(&read(&["-", path, "--json"]).stdout), 2 * plain);
+
+    let packed = dir.path().join("demo.hlog.2.gz");
+    fs::write(&packed, b"\x1f\x8b\x08\0\0\0\0\0\0\x03not for us").unwrap();
+    let packed = packed.to_str().unwrap();
+    let said = [packed, "it is compressed", "zcat FILE | campanile report -"];
+    assert_refused(&run(&["report", packed]), 2, &said);
+    assert_refused(&run(&["report", "-"]), 2, &["standard input", "without anything"]);
+}
+
+#[test]
 fn a_page_is_drawn_beside_the_log_and_never_over_it() {
     let dir = tempfile::tempdir().unwrap();
     let log = demo_log(dir.path());
