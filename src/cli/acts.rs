@@ -32,7 +32,8 @@ const SELDOM: Duration = Duration::from_millis(250);
       until it is surely good enough")]
 pub(super) struct WaitsyncArgs {
     /// Wait until the clock is within this of cluster time, by its statistical bound: five
-    /// standard deviations and what remains to be slewed; 1us to 1m [default: any synchronised]
+    /// standard deviations, what remains to be slewed, and 15 ppm of the time since the last
+    /// correction, which is 15 us a second; 1us to 1m [default: any synchronised]
     #[arg(long, env = "CAMPANILE_WITHIN", value_name = "TIME", value_parser = flags::limit,
           allow_hyphen_values = true)]
     within: Option<Span>,
@@ -49,9 +50,10 @@ pub(super) struct WaitsyncArgs {
 /// Judge this node's clock for a monitoring system
 ///
 /// Prints one line with performance data and ends as monitoring plugins do: 0 OK, 1 WARNING,
-/// 2 CRITICAL, 3 UNKNOWN where no daemon answers or a flag is wrong. What is judged is the statistical bound: five
-/// standard deviations and what remains to be slewed. A clock that is not synchronised is a
-/// WARNING at least, and CRITICAL where nothing is known of cluster time.
+/// 2 CRITICAL, 3 UNKNOWN where no daemon answers or a flag is wrong. What is judged is the
+/// statistical bound: five standard deviations, what remains to be slewed, and 15 ppm of the time
+/// since the last correction. A clock that is not synchronised is a WARNING at least, and CRITICAL
+/// where nothing is known of cluster time.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   campanile check --warn 100us --crit 1ms")]

@@ -14,6 +14,14 @@ fn named(node: &str, number: u8) -> Named {
     Named { node: node.to_owned(), id: format!("{:016x}", 0x5eed_0000 + u64::from(number)), addr }
 }
 
+const SIGMA: f64 = 140e-9;
+const AGE: f64 = 0.287;
+
+/// What the daemon says of an offset that remains: `docs/bounds.md`.
+fn likely_bound(remaining: f64) -> Option<f64> {
+    Some(5.0 * SIGMA + remaining.abs() + 15e-6 * AGE)
+}
+
 const STAMPS: Stamps = Stamps { daemon: 12, kernel: 34_310, hardware: 0 };
 
 /// A slave of five machines.
@@ -35,8 +43,8 @@ fn slave() -> Tracking {
         standing: Some("counted".to_owned()),
         round: Some(8_577),
         interval_s: 1.0,
-        since_update_s: Some(0.287),
-        expires_in_s: Some(9.713),
+        since_update_s: Some(AGE),
+        expires_in_s: Some(10.0 - AGE),
         updates: 8_570,
         offset_s: Some(-67e-9),
         last_offset_s: Some(-81e-9),
@@ -44,8 +52,8 @@ fn slave() -> Tracking {
         rate: Some(14.987e-6),
         skew: Some(3.1e-9),
         round_trip_s: Some(61.4e-6),
-        sigma_s: Some(140e-9),
-        bound_statistical_s: Some(771e-9),
+        sigma_s: Some(SIGMA),
+        bound_statistical_s: likely_bound(67e-9),
         bound_hard_s: Some(21.6e-6),
         stamps_received: STAMPS,
         stamps_sent: Stamps { daemon: 0, ..STAMPS },
@@ -62,6 +70,7 @@ pub(in crate::cli) fn master() -> Tracking {
         role: "master".to_owned(),
         master: None,
         offset_s: Some(66e-9),
+        bound_statistical_s: likely_bound(66e-9),
         round_trip_s: Some(58.3e-6),
         ..slave()
     }
@@ -76,8 +85,8 @@ fn member(node: &str, number: u8, state: &str) -> Member {
         reach: 0o377,
         last_reply_s: Some(0.2 * n),
         offset_s: Some(-40e-9 * n),
-        sigma_s: Some(140e-9),
-        bound_statistical_s: Some(700e-9),
+        sigma_s: Some(SIGMA),
+        bound_statistical_s: Some(5.0 * SIGMA),
         bound_hard_s: Some(19.3e-6),
         rate: Some(-4.95e-6),
         skew: Some(3.2e-9),

@@ -194,7 +194,7 @@ fn clock(own: &Tracking) -> [Family; 9] {
         Family::seconds(
             "campanile_bound_statistical",
             own.bound_statistical_s,
-            "Statistical bound of the same, five standard deviations",
+            "Statistical bound of the same: five standard deviations, what is to be slewed, 15 ppm of age",
         ),
         Family::seconds("campanile_since_update", own.since_update_s, "Since the last update"),
         Family::counter("campanile_updates", own.updates, "Updates that were applied"),
