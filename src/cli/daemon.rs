@@ -115,7 +115,7 @@ fn run_with<C: Core, K: Clock>(
         Opened::At(control, path) => {
             let path = path.display().to_string();
             let text = format!("control socket at {path}");
-            journal.say("control", Body::Control { path: Some(&path) }, &text);
+            journal.say("control", Body::Control { path: Some(&path), reason: None }, &text);
             outlet.open(Box::new(control));
         }
         Opened::AsAsked => journal.without_control("no control socket, as asked", Weight::News),

@@ -58,15 +58,6 @@ pub(super) struct Heading {
     pub(super) references: Vec<Name>,
 }
 
-/// The event `control` where there is no socket.
-#[derive(Serialize)]
-struct NoControl<'a> {
-    event: &'static str,
-    t_s: f64,
-    path: Option<&'a str>,
-    reason: &'a str,
-}
-
 /// Prints, counts and records what a node tells.
 pub(super) struct Journal {
     heading: Heading,
@@ -132,7 +123,8 @@ impl Journal {
     /// what goes wrong too, where it does.
     pub(super) fn without_control(&mut self, reason: &str, weight: Weight) {
         if self.json {
-            self.out.json(&NoControl { event: "control", t_s: 0.0, path: None, reason });
+            let body = Body::Control { path: None, reason: Some(reason) };
+            self.out.json(&Line::other("control", Span::ZERO, body));
         } else if self.detail > Detail::Quiet || weight == Weight::Warning {
             self.out.log(Span::ZERO, reason);
         }

@@ -182,6 +182,9 @@ pub(super) enum Body<'a> {
     },
     Control {
         path: Option<&'a str>,
+        /// Of there being none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
     },
     Metrics {
         addr: SocketAddr,
