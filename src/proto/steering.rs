@@ -99,6 +99,11 @@ impl Steering {
         Some(if self.expired { self.unsynchronised(now) } else { self.synchronised(now, sigma) })
     }
 
+    /// Whether the newest word was not followed.
+    pub(super) fn is_contested(&self) -> bool {
+        self.contested > Span::ZERO
+    }
+
     fn synchronised(&self, now: Time<Local>, sigma: Span) -> Output {
         Output::Publish(Quality {
             synchronised: true,

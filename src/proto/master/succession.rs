@@ -59,11 +59,14 @@ impl Master {
         let secret = [self.rng.next_u64(), self.rng.next_u64()];
         self.ensemble = Ensemble::resume(average, tolerance, map, will.age, shares).seeded(secret);
         self.said.formed = true;
+        // The table is told against the cluster time of who wrote it. Who holds another course cannot tell
+        // what its rates are against his own clock.
+        let common = Some(cluster).filter(|_| !self.steering.is_contested());
         for entry in &will.entries {
             if entry.id == own {
                 self.standing = entry.standing;
             } else {
-                self.adopt(now, entry, will, Some(cluster));
+                self.adopt(now, entry, will, common);
             }
         }
         let members = self.roster.len() as u32 + 1;
@@ -176,5 +179,66 @@ fn prior(entry: &Entry, cluster: &Map<Local, Cluster>) -> Prior {
         rate,
         sigma: entry.sigma,
         rate_sigma: entry.rate_sigma,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Target;
+    use crate::proto::settings::Identity;
+    use crate::proto::steering::Steering;
+    use crate::wire::{BootId, Name};
+
+    const NOW: Time<Local> = Time::from_nanos(1_000_000_000);
+
+    /// The rate of a slave's Local that its track begins with under a successor whose own map runs at 20 ppm,
+    /// where the table says 70 ppm against cluster time, and the `last_word` was not followed, if there is one.
+    fn begins_with(last_word: Option<Rate>) -> Option<Rate> {
+        let identity = Identity { id: NodeId(1), boot: BootId(1), name: Name::nearest("heir") };
+        let settings = MasterSettings::new(identity);
+        let course = Map { at: NOW, reads: Time::from_nanos(0), rate: Rate::ZERO };
+        let gate = Gate::new(&settings.identity, &settings.trust, [7; 32]);
+        let mut steering = Steering::new(settings.limits, course, None);
+        let target = |rate| {
+            let map = Map { at: NOW, reads: Time::from_nanos(0), rate };
+            let (bound, until) = (Span::from_micros(50), NOW + Span::from_secs(10));
+            Target { map, sigma: Span::ZERO, bound, doubt: bound, until }
+        };
+        steering.aim(NOW, target(Rate::from_ppm(20.0)));
+        if let Some(rate) = last_word {
+            steering.contest(NOW, &target(rate));
+        }
+        let line = Entry {
+            round: 9,
+            id: NodeId(2),
+            boot: BootId(1),
+            addr: Some(std::net::SocketAddr::from(([10, 0, 0, 2], 7045))),
+            listed: false,
+            standing: Standing::Counted,
+            index: 0,
+            total: 1,
+            at: Time::from_nanos(0),
+            phase: Offset::ZERO,
+            rate: Rate::from_ppm(70.0),
+            learned: Rate::from_ppm(70.0),
+            age: Span::from_secs(100),
+            deviation: Span::ZERO,
+            sigma: Span::ZERO,
+            rate_sigma: Rate::from_ppb(400.0),
+            name: Name::nearest("slave"),
+        };
+        let will = Will { entries: vec![line], author: None, age: Span::from_secs(100) };
+        let parts = Parts::new(gate, steering, [7; 32]);
+        let master = Master::succeed(NOW, settings, parts, &will);
+        let place = master.roster.by_id(NodeId(2)).unwrap();
+        master.roster.get(place).unwrap().track.remembered()
+    }
+
+    #[test]
+    fn who_did_not_follow_the_last_word_makes_nothing_of_the_rates_in_the_table() {
+        let followed = begins_with(None).unwrap();
+        assert!((followed.as_ppm() - 90.0).abs() < 0.1, "{followed:?}");
+        assert_eq!(begins_with(Some(Rate::from_ppm(-9.0))), None, "against which cluster time?");
     }
 }
