@@ -482,7 +482,12 @@ fn a_listed_slave_needs_no_join() {
     table.slaves[0].core = Slave::new(local, passive, table.slaves[0].course, [5; 32]);
     table.run(Span::from_secs(10));
     assert!(table.spread() < Span::from_micros(1), "{:?}", table.spread());
-    assert_eq!(count(&table.slaves[0].events, |e| matches!(e, Event::Following(_))), 1);
+    let named = table.slaves[0].events.iter().filter_map(|event| match event {
+        Event::Following(who) => Some(who.name.to_string()),
+        _ => None,
+    });
+    let name = identity(1).name.to_string();
+    assert_eq!(named.collect::<Vec<_>>(), [addr(1).to_string(), name], "it asks who that is");
 }
 
 #[test]
