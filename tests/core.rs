@@ -487,7 +487,7 @@ fn a_listed_slave_needs_no_join() {
         _ => None,
     });
     let name = identity(1).name.to_string();
-    assert_eq!(named.collect::<Vec<_>>(), [addr(1).to_string(), name], "it asks who that is");
+    assert_eq!(named.collect::<Vec<_>>(), [name], "it asks who polls it");
 }
 
 #[test]

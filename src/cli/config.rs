@@ -120,9 +120,15 @@ impl Config {
         let command = whole.find_subcommand(role)?;
         let mut args: Vec<OsString> = vec![whole.get_name().into(), role.into()];
         args.extend(self.arguments(command, is_set));
-        let matches = whole.clone().try_get_matches_from(&args).ok()?;
+        // An environment that is wrong itself says nothing of the file.
+        let matches = whole.clone().try_get_matches_from(&args);
+        let matches = matches.or_else(|_| bare(whole).try_get_matches_from(&args)).ok()?;
         let why = super::check_start(&matches).err()?;
         let flag = why.text().split([' ', ':']).next().unwrap_or_default();
+        let set = |arg: &&Arg| is_called(arg, flag.trim_start_matches("--")) && is_set(arg);
+        if flags(command).any(|arg| set(&arg)) {
+            return None;
+        }
         let place = self.place_of(command, flag)?;
         Some(one_line(&format!("{place}: {}", why.text())))
     }
@@ -382,17 +388,23 @@ pub(super) fn validate(path: &Path, whole: &Command) -> Result<Verdict, Failure>
     judge(&config, whole)
 }
 
-/// The same for what stands in `text`, which errors call `path`.
+/// The same for what stands in `text` alone, which errors call `path`: how many settings there are.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
 pub(super) fn validate_text(text: &str, path: &Path, whole: &Command) -> Result<usize, Failure> {
-    judge(&Config::parse(text, path, whole)?, whole).map(|verdict| verdict.settings)
+    let config = Config::parse(text, path, whole)?;
+    understand(&config, whole)?;
+    Ok(config.entries.len())
 }
 
-fn judge(config: &Config, whole: &Command) -> Result<Verdict, Failure> {
-    // What stands in this environment is not the file's fault.
-    let bare = whole.clone().mut_subcommands(|c| c.mut_args(|arg| arg.env(Resettable::Reset)));
+/// What stands in this environment is not the file's fault.
+fn bare(whole: &Command) -> Command {
+    whole.clone().mut_subcommands(|c| c.mut_args(|arg| arg.env(Resettable::Reset)))
+}
+
+fn understand(config: &Config, whole: &Command) -> Result<(), Failure> {
+    let bare = bare(whole);
     for role in ROLES {
         let Some(command) = bare.find_subcommand(role) else { continue };
         let mut args: Vec<OsString> = vec![bare.get_name().into(), role.into()];
@@ -401,6 +413,11 @@ fn judge(config: &Config, whole: &Command) -> Result<Verdict, Failure> {
             return Err(Failure::input(complaint(&error, command, &args, Some(config))));
         }
     }
+    Ok(())
+}
+
+fn judge(config: &Config, whole: &Command) -> Result<Verdict, Failure> {
+    understand(config, whole)?;
     let refusals = ROLES.map(|role| config.refusal(whole, role).map(|why| (role, why)));
     let all = refusals.iter().all(Option::is_some);
     let has_section = |role| config.entries.iter().any(|entry| entry.section == Some(role));

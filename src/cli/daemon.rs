@@ -253,11 +253,12 @@ pub(super) fn addresses(
 /// of, if another is.
 ///
 /// # Errors
-/// Where none is known.
+/// Where none is known, unless there are `others` to turn to.
 pub(super) fn some_addresses(
     flag: &str,
     targets: &[Target],
     endpoint: &Endpoint,
+    others: bool,
 ) -> Result<(Vec<SocketAddr>, Vec<String>), Failure> {
     let (mut found, mut lacks, mut failed) = (Vec::new(), Vec::new(), None);
     for target in targets {
@@ -270,7 +271,7 @@ pub(super) fn some_addresses(
         }
     }
     match failed {
-        Some(failure) if found.is_empty() => Err(failure),
+        Some(failure) if found.is_empty() && !others => Err(failure),
         _ => Ok((found, lacks)),
     }
 }

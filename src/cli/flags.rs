@@ -171,8 +171,8 @@ impl NodeFlags {
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputFlags {
     /// Write the histograms of each report interval into this file, an HdrHistogram interval log;
-    /// an earlier log there is kept as FILE.1, the next as FILE.2 and so on without end: the lowest
-    /// number is the oldest. SIGHUP begins a new one
+    /// an earlier log there is kept as FILE.1, or with the next number that is free. SIGHUP begins
+    /// a new one
     #[arg(long, env = "CAMPANILE_REPORT", value_name = "FILE.hlog")]
     pub(super) report: Option<PathBuf>,
 

@@ -6,8 +6,6 @@ mod sums;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use super::budget::Budget;
 use super::daemon;
 use super::failure::Failure;

@@ -116,8 +116,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Judges the text of a configuration file as `campanile validate` does: how many settings it has.
-/// `name` is what errors call it.
+/// Judges the text of a configuration file: how many settings it has. The files that it names, and whether
+/// a daemon could start with it, are looked at by `campanile validate` alone. `name` is what errors call it.
 ///
 /// # Errors
 /// One line: `NAME:LINE:COLUMN`, what is wrong there first, and what is allowed.

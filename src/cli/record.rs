@@ -433,7 +433,7 @@ mod tests {
     use crate::wire::Standing;
 
     #[test]
-    fn a_positive_rate_is_a_fast_clock_in_every_line() {
+    fn a_clock_that_cluster_time_is_faster_than_has_a_negative_rate() {
         let faster = Rate::from_ppm(15.0);
         let span = Span::from_micros(1);
         let offset = Offset::ZERO;

@@ -86,7 +86,8 @@ pub(super) fn run(args: &SlaveArgs) -> Result<(), Failure> {
     let trust = args.trust.trust(&user)?;
     let port = if args.master.is_empty() || args.standby { DEFAULT_PORT } else { 0 };
     let endpoint = daemon::bind(args.listen, port, &args.node)?;
-    let masters = daemon::some_addresses("--master", &args.master, &endpoint)?;
+    let peers = !args.candidate.peer.is_empty();
+    let masters = daemon::some_addresses("--master", &args.master, &endpoint, peers)?;
     if args.standby {
         let source = args.trust.source(user);
         return stand_by(args, &identity, endpoint, masters, (trust, source));

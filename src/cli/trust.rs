@@ -1,6 +1,6 @@
 //! Who is heard: the key file, and the networks.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -149,6 +149,10 @@ fn secret_text(
         ErrorKind::InvalidData => "is not text".to_owned(),
         _ => error.to_string(),
     };
+    // To open a pipe would be to wait for whoever writes into it.
+    if !fs::metadata(path).map_err(said)?.is_file() {
+        return Err("is not a regular file".to_owned());
+    }
     let file = File::open(path).map_err(said)?;
     only_ours(&file)?;
     more(&file)?;

@@ -275,8 +275,11 @@ fn master(own: &Own) -> Option<Named> {
 /// Whether a member is meant by what somebody typed: its name, its identity or its address.
 pub(super) fn is_meant(peer: &Peer, typed: &str) -> bool {
     let Who { id: NodeId(id), name, addr } = &peer.who;
+    // An identity is nobody else's, whatever others call themselves.
+    if typed.len() == 16 && typed.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return format!("{id:016x}") == typed;
+    }
     name.as_str() == typed
-        || format!("{id:016x}") == typed
         || addr.to_string() == typed
         || addr.ip().to_string() == typed && peer.relation != Relation::Own
 }

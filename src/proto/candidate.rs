@@ -150,8 +150,7 @@ impl Candidate {
                 Role::Standby(slave) => {
                     slave.ours(from, header)?;
                     if self.inheritance.note(from, header, entry) {
-                        let witnesses = self.inheritance.witnesses(self.settings.election.id);
-                        self.election.set_witnesses(witnesses);
+                        self.call_witnesses();
                     }
                     Ok(())
                 }
@@ -167,6 +166,7 @@ impl Candidate {
                 // Who follows another goes on as a member.
                 if leave.reason == LeaveReason::Shutdown {
                     self.inheritance.forget(header.sender);
+                    self.call_witnesses();
                 }
                 self.election.left(now, leave.heir, interval);
                 Ok(())
@@ -185,6 +185,12 @@ impl Candidate {
     fn obeyed(&self, from: SocketAddr, header: &Header) -> Result<crate::time::Span, Drop> {
         let slave = self.standby().ok_or(Drop::WrongRole)?;
         slave.ours(from, header).map(|master| master.interval)
+    }
+
+    /// Who may have heard a master when ours is silent.
+    fn call_witnesses(&mut self) {
+        let witnesses = self.inheritance.witnesses(self.settings.election.id);
+        self.election.set_witnesses(witnesses);
     }
 
     /// Whom a master announces itself to.

@@ -90,8 +90,6 @@ pub struct Master {
     stopping: bool,
     /// The other candidates, and those who may be, to whom each round is announced.
     court: Vec<(NodeId, SocketAddr)>,
-    /// The candidate that the next announce begins with.
-    page: usize,
     /// Members that follow us and count, ourselves included.
     size: u32,
     /// When they were counted.
@@ -140,7 +138,7 @@ impl Master {
             standing: Standing::Counted,
             weight: 0.0,
             roster: Roster::new(settings.max_slaves, secret),
-            wheel: Flywheel::new(),
+            wheel: Flywheel::seeded(secret[0]),
             ensemble: Ensemble::new(settings.average, settings.tolerance).seeded(secret),
             agenda: Agenda::new(now),
             closing: Closing::default(),
@@ -157,7 +155,6 @@ impl Master {
             transmit_stamps: parts.transmit_stamps,
             stopping: false,
             court: Vec::new(),
-            page: 0,
             size: 1,
             counted: now,
             out_of_sight: None,
@@ -282,8 +279,8 @@ impl Master {
                 let welcome = Welcome { nonce, admission, interval, name, challenge };
                 Some(self.send(to, receiver, Message::Welcome(welcome), buffer))
             }
-            Pending::Announce { to, receiver } => {
-                let announce = self.announce();
+            Pending::Announce { to, receiver, page } => {
+                let announce = self.announce(page);
                 Some(self.send(to, receiver, Message::Announce(announce), buffer))
             }
             Pending::NextEntry { place } => {

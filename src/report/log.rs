@@ -12,6 +12,7 @@
 //! #[event 12.345 unreachable slave rack-3 went silent: …]        s after the start, kind, sentence
 //! ```
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -327,18 +328,17 @@ fn make_room(path: &Path) -> Result<Option<PathBuf>, LogError> {
     Ok(Some(free))
 }
 
-/// Where an earlier log goes: after the newest that is there. The lowest number that is free where
-/// nothing comes after it, rather than nowhere: no directory holds as many files as there are.
+/// Where an earlier log goes: the first number that is free. Whoever rotates logs by number, and throws the
+/// highest away, does so with these, too.
 fn free(path: &Path) -> Option<PathBuf> {
-    let newest = newest(path);
-    let after = newest.checked_add(1).into_iter().flat_map(|next| next..=u32::MAX);
-    let mut all = after.chain(1..=newest).map(|n| numbered(path, n));
-    all.find(|path| fs::symlink_metadata(path).is_err())
+    let taken = taken(path);
+    let mut free = (1..=u32::MAX).filter(|n| !taken.contains(n)).map(|n| numbered(path, n));
+    free.find(|path| fs::symlink_metadata(path).is_err())
 }
 
-/// The greatest number behind `path`, compressed ones among them; 0 where there is none to be seen.
-fn newest(path: &Path) -> u32 {
-    let Some(name) = path.file_name() else { return 0 };
+/// The numbers behind `path`, compressed ones among them; none where none is to be seen.
+fn taken(path: &Path) -> BTreeSet<u32> {
+    let Some(name) = path.file_name() else { return BTreeSet::new() };
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     // Who may write into a directory may yet not list it.
     let entries = fs::read_dir(dir.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
@@ -348,7 +348,7 @@ fn newest(path: &Path) -> u32 {
         let behind = std::str::from_utf8(behind.strip_prefix(b".")?).ok()?;
         behind.split('.').next()?.parse().ok()
     };
-    entries.filter_map(number).max().unwrap_or(0)
+    entries.filter_map(number).collect()
 }
 
 fn numbered(path: &Path, n: u32) -> PathBuf {
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_of_earlier_logs_is_too_many_and_the_lowest_is_the_oldest() {
+    fn no_number_of_earlier_logs_is_too_many_and_none_is_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run.hlog");
         let begin = || {
@@ -434,12 +434,10 @@ mod tests {
             fs::write(numbered(&dir.path().join("run.hlog"), n), "earlier").unwrap();
         }
         assert_eq!(begin().as_deref(), Some("run.hlog.1000"));
-        // What was taken away leaves a gap: what comes there would look like the oldest.
-        fs::remove_file(dir.path().join("run.hlog.1")).unwrap();
         fs::write(dir.path().join("run.hlog.1001.gz"), "compressed").unwrap();
         assert_eq!(begin().as_deref(), Some("run.hlog.1002"));
-        fs::write(dir.path().join("run.hlog.4294967295"), "no number comes after it").unwrap();
-        assert_eq!(begin().as_deref(), Some("run.hlog.1"));
+        fs::remove_file(dir.path().join("run.hlog.1")).unwrap();
+        assert_eq!(begin().as_deref(), Some("run.hlog.1"), "what rotates logs has made room");
         assert_eq!(fs::read_to_string(dir.path().join("run.hlog.2")).unwrap(), "earlier");
     }
 

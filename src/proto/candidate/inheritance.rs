@@ -36,7 +36,7 @@ pub(super) struct Inheritance {
 }
 
 impl Inheritance {
-    /// Takes a line of our master's in; whether it is of a member that was not known.
+    /// Takes a line of our master's in; whether there is a member more by it, or one less.
     pub(super) fn note(&mut self, from: SocketAddr, header: &Header, entry: &Entry) -> bool {
         let Header { sender: id, boot, term, .. } = *header;
         let author = Author { id, boot, term, addr: from };
@@ -66,10 +66,8 @@ impl Inheritance {
             return false;
         }
         if entry.has_left(id) {
-            if known.is_some_and(|known| known.boot == entry.boot) {
-                self.lines.remove(&entry.id);
-            }
-            return false;
+            let known = known.is_some_and(|known| known.boot == entry.boot);
+            return known && self.lines.remove(&entry.id).is_some();
         }
         if known.is_none() && self.lines.len() >= MAX_LINES {
             return false;
@@ -235,7 +233,8 @@ mod tests {
         kept.note(addr(7), &header(1), &departed(899, 1));
         kept.note(addr(7), &header(1), &departed(900, 2));
         assert_eq!(others(&kept), [NodeId(8)], "an old word, and one of another life");
-        assert!(!kept.note(addr(7), &header(1), &departed(900, 1)), "nobody new");
+        assert!(kept.note(addr(7), &header(1), &departed(900, 1)), "one less");
+        assert!(!kept.note(addr(7), &header(1), &departed(900, 1)), "it is gone already");
         assert_eq!(others(&kept), []);
         kept.note(addr(7), &header(1), &line(NodeId(8), 901));
         assert_eq!(others(&kept), [NodeId(8)], "it has come back");

@@ -134,7 +134,7 @@ impl Master {
             counted.reachable += 1;
             if member.standing == Standing::Counted {
                 counted.following += u32::from(follows(member));
-                self.wheel.ask(slot, &mut member.track);
+                self.wheel.ask(member.who.id, &mut member.track);
             }
         }
         counted.told = end;

@@ -16,6 +16,8 @@ const BRIEF_EVERY: u32 = 8;
 const LINES: usize = 4;
 /// A round that comes so late shows that we slept.
 const SLEPT_INTERVALS: u32 = 2;
+/// Where so much waits to be said, who has left is not told of as well.
+const MOST_PENDING: usize = 1_024;
 /// More candidates are not announced.
 const MAX_CANDIDATES: usize = 15;
 
@@ -69,7 +71,7 @@ impl Master {
     /// Announces this master to the other candidates.
     pub(in crate::proto) fn proclaim(&mut self) {
         for (receiver, to) in self.court.clone() {
-            self.pending.push_back(Pending::Announce { to, receiver });
+            self.pending.push_back(Pending::Announce { to, receiver, page: self.round });
         }
     }
 
@@ -83,8 +85,10 @@ impl Master {
         let due = member.briefed < BRIEFINGS || round % BRIEF_EVERY == place.slot % BRIEF_EVERY;
         let stands_by = member.standby.is_some();
         if courtly && due && !stands_by {
-            member.briefed = member.briefed.saturating_add(1);
-            self.pending.push_back(Pending::Announce { to, receiver });
+            // One page after the other, however many others are told meanwhile.
+            let page = u32::from(member.briefed) + round / BRIEF_EVERY;
+            member.briefed = member.briefed.saturating_add(1).min(BRIEFINGS);
+            self.pending.push_back(Pending::Announce { to, receiver, page });
         }
         if stands_by {
             for _ in 0..lines {
@@ -93,10 +97,11 @@ impl Master {
         }
     }
 
-    pub(super) fn announce(&mut self) -> Announce {
+    /// The announcement with this page of the standbys, counted on from the first again after the last.
+    pub(super) fn announce(&self, page: u32) -> Announce {
         let listed: Vec<_> = self.standbys().take(MAX_CANDIDATES).collect();
-        let first = if self.page < listed.len() { self.page } else { 0 };
-        self.page = first + Announce::LISTED;
+        let pages = listed.len().div_ceil(Announce::LISTED).max(1);
+        let first = page as usize % pages * Announce::LISTED;
         let mut candidates = [None; Announce::LISTED];
         for (place, candidate) in candidates.iter_mut().zip(&listed[first..]) {
             *place = Some(*candidate);
@@ -126,8 +131,11 @@ impl Master {
     }
 
     /// Tells all standbys that a member has left: a line that is not renewed they keep for some turns of the
-    /// table.
+    /// table. That long they do where very many leave at once.
     pub(super) fn tell_standbys(&mut self, who: &Who, boot: BootId) {
+        if self.pending.len() >= MOST_PENDING {
+            return;
+        }
         let standbys = self.standbys().take(MAX_CANDIDATES);
         let places: Vec<_> = standbys.filter_map(|one| self.roster.by_id(one.id)).collect();
         for place in places {

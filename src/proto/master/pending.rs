@@ -27,6 +27,7 @@ pub(super) enum Pending {
     Announce {
         to: SocketAddr,
         receiver: NodeId,
+        page: u32,
     },
     /// The next line of the table, for a standby.
     NextEntry {

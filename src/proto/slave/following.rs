@@ -117,10 +117,9 @@ impl Slave {
         self.correction = None;
         self.awaited = None;
         // Whom we follow without having asked we ask all the same: the welcome tells its name.
-        if self.search.next.is_none() {
-            self.announce();
-            self.seek(now, from);
-        }
+        self.search.attempts = 0;
+        self.search.hint = Some(from);
+        self.search.next = Some(now);
     }
 
     fn announce(&mut self) {
@@ -161,6 +160,7 @@ impl Slave {
         }
         let meeting = self.meet(now, from, header, true)?;
         self.search.next = None;
+        self.search.hint = None;
         self.search.attempts = 0;
         if meeting == Meeting::Wait {
             return Ok(());
@@ -320,11 +320,15 @@ impl Slave {
         let count = (places as u32).max(1);
         let turn = (attempts % count) as usize;
         let mut places = self.settings.masters.iter().chain(&self.search.places);
-        let Some(to) = self.search.hint.take().or_else(|| places.nth(turn).copied()) else {
+        let to = self.search.hint.take().or_else(|| places.nth(turn).copied());
+        // Who was given no place asks whom it follows, until that tells its name.
+        let master = || self.master.as_ref().map(|master| master.who.addr);
+        let Some(to) = to.or_else(master) else {
             self.search.next = None;
             return;
         };
-        if attempts >= JOIN_PATIENCE * count && !self.search.said_none {
+        let unled = self.master.as_ref().is_none_or(|master| master.silent);
+        if unled && attempts >= JOIN_PATIENCE * count && !self.search.said_none {
             self.search.said_none = true;
             self.tell(Event::NoMaster);
         }
@@ -409,6 +413,28 @@ mod tests {
         let mut slave = Slave::new(at(0), SlaveSettings::new(identity), course, [7; 32]);
         assert_eq!(slave.meet(at(0), from(1), &header(1, 3), true), Ok(Meeting::Change));
         slave
+    }
+
+    /// Where the slave sends joins until a second after `now`.
+    fn joins(slave: &mut Slave, now: i64) -> Vec<SocketAddr> {
+        (0..20).for_each(|n| slave.decide(at(now + 50 * n)));
+        let to = slave.pending.drain(..).filter_map(|pending| match pending {
+            Pending::Join { to, .. } => Some(to),
+            _ => None,
+        });
+        to.collect()
+    }
+
+    #[test]
+    fn whoever_is_followed_is_asked_for_its_name_though_another_was_before() {
+        let mut slave = settled();
+        assert!(joins(&mut slave, 0).contains(&from(1)));
+        slave.decide(at(4_000));
+        assert!(slave.master.as_ref().is_some_and(|master| master.silent));
+        slave.pending.clear();
+        assert_eq!(slave.meet(at(5_000), from(2), &header(2, 4), true), Ok(Meeting::Change));
+        let asked = joins(&mut slave, 5_000);
+        assert!(!asked.is_empty() && asked.iter().all(|to| *to == from(2)), "{asked:?}");
     }
 
     const GOOD_BYE: Leave = Leave { reason: LeaveReason::Elsewhere, heir: NodeId::UNKNOWN };

@@ -23,6 +23,7 @@ use super::law::{Mixture, Residuals};
 use super::rival::Rooms;
 use crate::proto::consensus::middle;
 use crate::time::{Local, Map, Offset, Rate, Scale, Time};
+use crate::wire::NodeId;
 
 /// The steady scale between the master's Local and the members' clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,11 +148,21 @@ pub struct Flywheel {
     round: u32,
     /// Tracks that counted for the next one, and what those say that have something to say.
     asked: usize,
-    /// Of so many slots one is heard; a power of two, so that who is heard among more is among fewer, too.
-    apart: u32,
+    /// Of so many slaves about one is heard; a power of two, so that who is heard among more is among fewer,
+    /// too.
+    apart: u64,
+    /// What draws them: nobody can make himself heard by the identity or the place that he takes.
+    seed: u64,
     heard: Vec<[f64; 2]>,
     /// For the rivals of all tracks.
     pub(super) rooms: Rooms,
+}
+
+/// Spreads numbers as if by chance: the output of SplitMix64 (Steele, Lea and Flood, 2014).
+fn scattered(number: u64) -> u64 {
+    let z = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 impl Default for Flywheel {
@@ -166,6 +177,7 @@ impl Default for Flywheel {
             round: 0,
             asked: 0,
             apart: 1,
+            seed: 0,
             heard: Vec::new(),
             rooms: Rooms::default(),
         }
@@ -187,11 +199,16 @@ impl Flywheel {
         Self::default()
     }
 
-    /// Asks the track of the slave in `slot`, which is reachable and counts, once before each round is
+    /// The same, where a secret draws who is heard among many.
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Asks the track of the slave `id`, which is reachable and counts, once before each round is
     /// judged. Of many slaves most are not heard, always the same.
-    pub fn ask(&mut self, slot: u32, track: &mut Track) {
+    pub fn ask(&mut self, id: NodeId, track: &mut Track) {
         self.asked += 1;
-        if !slot.is_multiple_of(self.apart) {
+        if !scattered(self.seed ^ id.0).is_multiple_of(self.apart) {
             return;
         }
         let (last, next) = (self.round, self.next_round());
@@ -213,7 +230,7 @@ impl Flywheel {
         let heard = std::mem::take(&mut self.heard);
         self.round = self.next_round();
         self.rooms.set_tracks(asked);
-        self.apart = asked.div_ceil(MOST_HEARD).next_power_of_two() as u32;
+        self.apart = asked.div_ceil(MOST_HEARD).next_power_of_two() as u64;
         let turns = asked >= COMPANY;
         if self.turns && !turns {
             let mean = self.blend().mean;

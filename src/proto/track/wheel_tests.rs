@@ -76,8 +76,8 @@ fn run(lie: Lie, liars: usize, seed: u64) -> (Vec<f64>, f64) {
             let begin = second + i as f64 * 0.15;
             (0..BURST).for_each(|n| slave.exchange(begin + f64::from(n) * 2e-3, lie, &mut wheel));
         }
-        for (slave, slot) in slaves.iter_mut().zip(0..) {
-            wheel.ask(slot, &mut slave.track);
+        for (slave, id) in slaves.iter_mut().zip(1..) {
+            wheel.ask(NodeId(id), &mut slave.track);
         }
         if let Some(turn) = wheel.judge() {
             slaves.iter_mut().for_each(|slave| turn.tell(&mut slave.track));
@@ -141,18 +141,19 @@ fn a_minority_does_not_turn_the_wheel() {
 
 #[test]
 fn of_many_slaves_always_the_same_are_heard() {
-    let mut wheel = Flywheel::new();
+    let mut wheel = Flywheel::seeded(7);
     let mut tracks = vec![Track::default(); 6 * MOST_HEARD];
     let mut heard_of = |slots: std::ops::Range<usize>| -> Vec<usize> {
         for _ in 0..3 {
-            slots.clone().for_each(|slot| wheel.ask(slot as u32, &mut tracks[slot]));
+            slots.clone().for_each(|slot| wheel.ask(NodeId(slot as u64), &mut tracks[slot]));
             wheel.judge();
         }
         (0..tracks.len()).filter(|slot| wheel.hears(&tracks[*slot].witness)).collect()
     };
     assert_eq!(heard_of(0..MOST_HEARD).len(), MOST_HEARD, "all of a few");
     let many = heard_of(0..6 * MOST_HEARD);
-    assert!((MOST_HEARD / 2..=MOST_HEARD).contains(&many.len()), "{} are heard", many.len());
+    let near = 6 * MOST_HEARD / 8;
+    assert!(many.len().abs_diff(near) < near / 10, "{} are heard", many.len());
     let some_left = heard_of(100..6 * MOST_HEARD - 100);
     assert!(some_left.iter().all(|slot| many.contains(slot)), "and no others");
     let most_left = heard_of(0..2 * MOST_HEARD);
