@@ -229,6 +229,11 @@ impl Bank {
         self.q = QS.partition_point(|known| *known < q).min(QS.len() - 1) as u8;
     }
 
+    /// The same, unless it begins with more.
+    pub(super) fn suppose_at_least(&mut self, q: f64) {
+        self.suppose(q.max(self.q()));
+    }
+
     /// The filters' mean, with the covariance of the mixture.
     pub(super) fn blend(&self) -> &Filter {
         self.blend.get_or_init(|| self.flock.mixed(&self.weight))

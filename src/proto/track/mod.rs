@@ -323,7 +323,7 @@ impl Track {
         let noise = source.noise().as_secs_f64();
         let bank = match before {
             Some(before) => before.bank.restarted(filter),
-            None => Bank::new(filter, source),
+            None => self.first_bank(filter, source),
         };
         let law = Law::new((LATE_GUESS * half).max(noise));
         let mut state = State {
