@@ -88,10 +88,9 @@ pub struct LogWriter {
 impl LogWriter {
     /// Begins a log at `path` for a run that started at `started`.
     ///
-    /// An earlier interval log at `path` is kept: it moves to `path` with `.1` behind, or the number
-    /// after the greatest that is there, so that the lowest is the oldest. It is not appended to,
-    /// since readers merge all that stands in a file, and take the last start time in it for the
-    /// only one.
+    /// An earlier interval log at `path` is kept: it moves to `path` with `.1` behind, or the next
+    /// number that is free. It is not appended to, since readers merge all that stands in a file,
+    /// and take the last start time in it for the only one.
     ///
     /// # Errors
     /// If the file cannot be opened or written, or if it holds something that is no interval log:

@@ -146,7 +146,6 @@ impl Inheritance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{Offset, Rate};
     use crate::wire::{Name, Rank, Standing};
 
     const MASTER: NodeId = NodeId(7);
@@ -162,23 +161,10 @@ mod tests {
 
     fn line(id: NodeId, round: u32) -> Entry {
         Entry {
-            round,
-            id,
-            boot: BootId(1),
             addr: (id != MASTER).then_some(addr(40)),
-            listed: false,
             standing: Standing::Counted,
-            index: 0,
             total: 2,
-            at: Time::from_nanos(0),
-            phase: Offset::ZERO,
-            rate: Rate::ZERO,
-            learned: Rate::ZERO,
-            age: Span::ZERO,
-            deviation: Span::ZERO,
-            sigma: Span::ZERO,
-            rate_sigma: Rate::ZERO,
-            name: Name::nearest("somebody"),
+            ..Entry::departed(round, id, BootId(1), Name::nearest("somebody"))
         }
     }
 

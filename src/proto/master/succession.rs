@@ -210,23 +210,13 @@ mod tests {
             steering.contest(NOW, &target(rate));
         }
         let line = Entry {
-            round: 9,
-            id: NodeId(2),
-            boot: BootId(1),
             addr: Some(std::net::SocketAddr::from(([10, 0, 0, 2], 7045))),
-            listed: false,
             standing: Standing::Counted,
-            index: 0,
-            total: 1,
-            at: Time::from_nanos(0),
-            phase: Offset::ZERO,
             rate: Rate::from_ppm(70.0),
             learned: Rate::from_ppm(70.0),
             age: Span::from_secs(100),
-            deviation: Span::ZERO,
-            sigma: Span::ZERO,
             rate_sigma: Rate::from_ppb(400.0),
-            name: Name::nearest("slave"),
+            ..Entry::departed(9, NodeId(2), BootId(1), Name::nearest("slave"))
         };
         let will = Will { entries: vec![line], author: None, age: Span::from_secs(100) };
         let parts = Parts::new(gate, steering, [7; 32]);

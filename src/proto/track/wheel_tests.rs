@@ -31,9 +31,7 @@ impl Chance {
     fn uniform(&mut self) -> f64 {
         // SplitMix64 (Steele, Lea and Flood, 2014).
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        (scattered(self.0) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     fn exponential(&mut self) -> f64 {
