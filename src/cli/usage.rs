@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, Command};
+use strsim::levenshtein;
 
 use super::config::ROLES;
 use super::failure::one_line;
@@ -85,12 +86,12 @@ fn subcommand(error: &Error, command: &Command) -> String {
     let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
     // The likeliest comes last.
     let near = texts(error, ContextKind::SuggestedSubcommand).pop();
-    let theirs = CHRONYC.iter().map(|pair| (apart(&given, pair.0), pair));
+    let theirs = CHRONYC.iter().map(|pair| (levenshtein(&given, pair.0), pair));
     let theirs = theirs.min().filter(|(apart, _)| *apart <= SLIP);
     let hint = match (theirs, near) {
         (Some((0, (_, ours))), _) => format!("what chronyc calls so is campanile {ours}"),
         (Some((by, (theirs, ours))), near)
-            if near.as_deref().is_none_or(|near| by < apart(&given, near)) =>
+            if near.as_deref().is_none_or(|near| by < levenshtein(&given, near)) =>
         {
             format!("what chronyc calls {theirs} is campanile {ours}")
         }
@@ -103,7 +104,9 @@ fn subcommand(error: &Error, command: &Command) -> String {
 fn hint(error: &Error, typed: &str, command: &Command) -> String {
     let near = text(error, ContextKind::SuggestedArg);
     let is_slip = |near: &&String| {
-        near.starts_with(typed) || typed.starts_with(near.as_str()) || apart(typed, near) <= SLIP
+        near.starts_with(typed)
+            || typed.starts_with(near.as_str())
+            || levenshtein(typed, near) <= SLIP
     };
     if let Some(near) = near.as_ref().filter(is_slip) {
         return format!("; did you mean {near}?");
@@ -122,21 +125,6 @@ fn hint(error: &Error, typed: &str, command: &Command) -> String {
 
 /// Letters that are typed wrongly before something else is meant.
 const SLIP: usize = 2;
-
-/// How many letters must be put in, left out or changed to make one word of the other.
-fn apart(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (n, letter) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], n + 1);
-        for (m, theirs) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *theirs);
-            diagonal = row[m + 1];
-            row[m + 1] = changed.min(diagonal + 1).min(row[m] + 1);
-        }
-    }
-    row[other.len()]
-}
 
 /// `--interval` of `--interval <TIME>`.
 fn flag_of(argument: &str) -> &str {

@@ -203,18 +203,18 @@ impl Allegiance {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::proto) mod tests {
     use super::*;
 
-    fn at(millis: i64) -> Time<Local> {
+    pub(in crate::proto) fn at(millis: i64) -> Time<Local> {
         Time::from_nanos(millis * 1_000_000)
     }
 
-    fn from(node: u8) -> SocketAddr {
+    pub(in crate::proto) fn from(node: u8) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, node], 7045))
     }
 
-    fn header(node: u8, term: u32) -> Header {
+    pub(in crate::proto) fn header(node: u8, term: u32) -> Header {
         Header {
             sender: NodeId(u64::from(node)),
             receiver: NodeId::UNKNOWN,

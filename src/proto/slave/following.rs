@@ -384,27 +384,9 @@ impl Slave {
 mod tests {
     use super::*;
     use crate::proto::settings::{Identity, SlaveSettings};
+    use crate::proto::title::tests::{at, from, header};
     use crate::time::{Map, Rate};
-    use crate::wire::{BootId, LeaveReason, Rank};
-
-    fn at(millis: i64) -> Time<Local> {
-        Time::from_nanos(millis * 1_000_000)
-    }
-
-    fn from(node: u8) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, node], 7045))
-    }
-
-    fn header(node: u8, term: u32) -> Header {
-        Header {
-            sender: NodeId(node.into()),
-            receiver: NodeId::UNKNOWN,
-            boot: BootId(1),
-            term: Term(term),
-            rank: Rank(0),
-            sequence: 1,
-        }
-    }
+    use crate::wire::{BootId, LeaveReason};
 
     /// A slave that has followed node 1 in term 3 since the beginning.
     fn settled() -> Slave {
