@@ -27,13 +27,16 @@ fn a_restless_clock_is_not_taken_for_noisy_stamps() {
         number = 2
         clock = { offset = "±50ms", rate = "±150ppm", wander = "300ppb" }
     "#;
+    let mut near = 0;
     for (seed, outcome) in runs(text, 1..=6) {
         let (rms, max) = (outcome.spread_rms_s * 1e6, outcome.spread_max_s * 1e6);
         println!("seed {seed}: RMS {rms:.1} µs, max {max:.1} µs");
-        // Of forty seeds four in five stay within 10 and 100 µs, and one is at 31 and 257.
         assert!(rms < 20.0 && max < 200.0, "seed {seed}: RMS {rms} µs, max {max} µs");
+        near += u32::from(rms < 10.0 && max < 100.0);
         assert_eq!(outcome.bounds.expect("slaves have bounds").violations, 0, "seed {seed}");
     }
+    // Of forty seeds four in five.
+    assert!(near >= 5, "{near} of 6 stay within 10 and 100 µs");
 }
 
 #[test]
