@@ -24,6 +24,9 @@ static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// A round allocates for its average, however many exchanges it has.
 const ALLOCATIONS: usize = 64;
 const INTERVAL: Span = Span::from_secs(1);
+/// So long datagrams gather where many come, and so many of them are read at once.
+const TURN: Span = Span::from_millis(2);
+const BATCH: usize = 32;
 const ONE_WAY: Span = Span::from_micros(50);
 /// The number of polls in a datagram's header, and where the fields are that differ from one
 /// reply to the next (docs/protocol.md).
@@ -43,6 +46,8 @@ struct Cluster {
     air: VecDeque<(Time<Local>, usize, Buffer)>,
     draw: u64,
     replies: u64,
+    /// The master looks about itself so often only, and finds several replies at once.
+    turn: Option<Span>,
 }
 
 fn addr(slave: usize) -> SocketAddr {
@@ -74,11 +79,12 @@ fn template(slave: usize) -> Buffer {
 }
 
 impl Cluster {
-    fn new(slaves: usize) -> Self {
+    fn new(slaves: usize, burst: u8, turn: Option<Span>) -> Self {
         let now = Time::from_nanos(1_000_000_000_000);
         let name = Name::new("master").expect("a good name");
         let mut settings = MasterSettings::new(Identity { id: NodeId(1), boot: BootId(1), name });
         settings.interval = INTERVAL;
+        settings.burst = burst;
         settings.max_slaves = slaves;
         settings.slaves = (0..slaves).map(addr).collect();
         let course = Map { at: now, reads: Time::from_nanos(now.as_nanos()), rate: Rate::ZERO };
@@ -90,6 +96,7 @@ impl Cluster {
             air: VecDeque::new(),
             draw: 1,
             replies: 0,
+            turn,
         }
     }
 
@@ -141,7 +148,9 @@ impl Cluster {
             let landing = self.air.front().map(|flight| flight.0);
             let next = landing.into_iter().chain(self.master.deadline()).min();
             let Some(next) = next.filter(|&next| next <= end) else { break };
-            self.now = next.max(self.now);
+            self.now = self.turn.map_or(next, |turn| next_turn(next, turn)).max(self.now);
+            let landed = self.air.iter().take_while(|(at, ..)| *at <= self.now).take(BATCH);
+            self.master.foresee(&mut landed.map(|(_, _, bytes)| &bytes[..]));
             while self.air.front().is_some_and(|flight| flight.0 <= self.now) {
                 let Some((at, slave, bytes)) = self.air.pop_front() else { break };
                 let at = Stamp::daemon(at);
@@ -154,11 +163,19 @@ impl Cluster {
     }
 }
 
+/// The next instant that is a whole number of turns.
+fn next_turn(at: Time<Local>, turn: Span) -> Time<Local> {
+    let turn = turn.as_nanos() as i64;
+    Time::from_nanos((at.as_nanos() + turn - 1) / turn * turn)
+}
+
 fn round(c: &mut Criterion) {
     let mut group = c.benchmark_group("round");
     group.sample_size(10);
-    for slaves in [5, 100, 1_000] {
-        let mut cluster = Cluster::new(slaves);
+    for (slaves, burst, turn) in
+        [(5, 4, None), (100, 4, None), (1_000, 4, None), (10_000, 1, Some(TURN))]
+    {
+        let mut cluster = Cluster::new(slaves, burst, turn);
         cluster.run(INTERVAL.times(20));
         assert!(cluster.master.cluster().is_some(), "the slaves are heard and averaged");
         let before = cluster.replies;
@@ -167,7 +184,7 @@ fn round(c: &mut Criterion) {
         let made = region.change().allocations;
         assert!(made <= 2 * ALLOCATIONS, "{made} allocations in two rounds of {slaves} slaves");
         let exchanges = (cluster.replies - before) / 2;
-        assert_eq!(exchanges, 4 * slaves as u64, "each slave answers a whole burst");
+        assert_eq!(exchanges, slaves as u64 * u64::from(burst), "each answers a whole burst");
         group.throughput(Throughput::Elements(exchanges));
         group.bench_function(BenchmarkId::from_parameter(slaves), |b| {
             b.iter(|| cluster.run(INTERVAL))
