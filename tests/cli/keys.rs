@@ -181,9 +181,6 @@ fn without_keys_it_is_said_once_that_anyone_can_move_the_clocks() {
     }
 }
 
-/// Why a datagram is dropped for its seal (docs/security.md).
-const SEALS: [&str; 7] =
-    ["unsigned", "unknown_key", "bad_mac", "replayed", "other_boot", "unproven", "not_entitled"];
 /// A daemon that still has not told what is waited for does not work.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -238,6 +235,8 @@ fn keys_are_replaced_at_sighup_while_the_cluster_runs() {
     let mut master = Daemon::start(&[&master_args[..], &free].concat());
     let addr = master.next("start")["addr"].as_str().unwrap().to_owned();
     assert_eq!(master.next("keys")["sealing"], 1);
+    // Who asks it before it reigns is turned away, which counts as a drop.
+    master.next("elected");
     let slave_args = ["slave", "--master", &addr, "--key-file", &of_slave];
     let mut slave = Daemon::start(&[&slave_args[..], &free].concat());
     slave.next("adjusted");
@@ -255,13 +254,12 @@ fn keys_are_replaced_at_sighup_while_the_cluster_runs() {
         }
         slave.next("adjusted");
     }
-    let rounds: Vec<_> =
-        (0..5).map(|_| slave.next("adjusted")["round"].as_u64().unwrap()).collect();
-    assert!(rounds.is_sorted_by(|one, next| one < next), "{rounds:?}");
+    let first = slave.next("adjusted")["round"].as_u64().unwrap();
+    for round in 1..=5 {
+        assert_eq!(slave.next("adjusted")["round"].as_u64().unwrap(), first + round);
+    }
     for node in [&mut slave, &mut master] {
         let report = node.next("report");
-        let dropped = report["dropped"].as_object().unwrap();
-        // A busy machine may answer too late; that has nothing to do with keys.
-        assert!(SEALS.iter().all(|reason| !dropped.contains_key(*reason)), "{report}");
+        assert_eq!(report["dropped"].as_object().map(serde_json::Map::len), Some(0), "{report}");
     }
 }
