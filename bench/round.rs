@@ -141,6 +141,14 @@ impl Cluster {
         }
     }
 
+    /// Goes on to the end of the turn, and has the master look ahead at what has landed by then.
+    fn gather(&mut self, turn: Span) {
+        let end = (self.now.as_nanos() as u64).next_multiple_of(turn.as_nanos());
+        self.now = Time::from_nanos(end as i64);
+        let landed = self.air.iter().take_while(|(at, ..)| *at <= self.now).take(BATCH);
+        self.master.foresee(&mut landed.map(|(_, _, bytes)| &bytes[..]));
+    }
+
     fn run(&mut self, span: Span) {
         let end = self.now + span;
         loop {
@@ -148,9 +156,10 @@ impl Cluster {
             let landing = self.air.front().map(|flight| flight.0);
             let next = landing.into_iter().chain(self.master.deadline()).min();
             let Some(next) = next.filter(|&next| next <= end) else { break };
-            self.now = self.turn.map_or(next, |turn| next_turn(next, turn)).max(self.now);
-            let landed = self.air.iter().take_while(|(at, ..)| *at <= self.now).take(BATCH);
-            self.master.foresee(&mut landed.map(|(_, _, bytes)| &bytes[..]));
+            self.now = next.max(self.now);
+            if let Some(turn) = self.turn {
+                self.gather(turn);
+            }
             while self.air.front().is_some_and(|flight| flight.0 <= self.now) {
                 let Some((at, slave, bytes)) = self.air.pop_front() else { break };
                 let at = Stamp::daemon(at);
@@ -161,12 +170,6 @@ impl Cluster {
         }
         self.now = end;
     }
-}
-
-/// The next instant that is a whole number of turns.
-fn next_turn(at: Time<Local>, turn: Span) -> Time<Local> {
-    let turn = turn.as_nanos() as i64;
-    Time::from_nanos((at.as_nanos() + turn - 1) / turn * turn)
 }
 
 fn round(c: &mut Criterion) {
